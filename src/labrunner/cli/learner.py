@@ -1,0 +1,136 @@
+"""What a learner types."""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import labrunner
+from labrunner import catalogue, workspace
+from labrunner.cli.console import Console
+
+app = typer.Typer(
+    help="Hands-on backend labs: start one, edit it, and have it graded against real servers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Rich costs 60 ms at every start and would read a learner's text as markup.
+    rich_markup_mode=None,
+)
+
+
+class Backend(StrEnum):
+    """How services are started."""
+
+    AUTO = "auto"
+    CONTAINERS = "containers"
+    EMBEDDED = "embedded"
+    EXTERNAL = "external"
+
+
+BackendOption = Annotated[
+    Backend,
+    typer.Option(
+        help="containers (Docker), embedded (local processes), external (a URL given), or the best there is."
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        _console().write(f"labrunner {labrunner.__version__}")
+        raise typer.Exit
+
+
+@app.command("list")
+def list_labs(
+    phase: Annotated[int | None, typer.Option(help="Only this phase of the roadmap.", min=0)] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Show the roadmap: every phase, its topics, and the lab of each."""
+    roadmap = catalogue.roadmap(_root())
+    if json:
+        _console().json(catalogue.as_json(roadmap, phase))
+    else:
+        _console().roadmap(roadmap, phase)
+
+
+@app.command()
+def start(
+    slug: Annotated[str, typer.Argument(help="The lab, as `labrunner list` names it.")],
+    to: Annotated[Path | None, typer.Option(help="The folder to make; ./SLUG when left out.")] = None,
+) -> None:
+    """Make a folder with a lab's files, ready to be edited."""
+    lab = catalogue.find(_root(), slug)
+    made = workspace.create(lab, to or Path(slug))
+    _console().started(lab, made, Path.cwd())
+
+
+@app.command()
+def grade(
+    path: Annotated[Path, typer.Argument(help="The lab's folder, or any folder inside it.")] = Path(),
+    backend: BackendOption = Backend.AUTO,
+    every_stage: Annotated[
+        bool, typer.Option("--all", help="Grade every stage, also after one that fails.")
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="Draw the same inputs as the run that printed this.", min=0)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The report, as JSON, on stdout.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write the report as JUnit XML to this file.")] = None,
+) -> None:
+    """Grade a lab's folder: which behaviours hold, what was expected, what was seen."""
+    from labrunner import report
+    from labrunner.cli import files
+    from labrunner.grading.run import Request, grade_submission
+
+    found = workspace.find(path)
+    lab = catalogue.find(_root(), found.slug)
+    request = Request(lab, found, backend.value, every_stage=every_stage, seed=seed, environ=os.environ)
+    judged = grade_submission(request, _console().progress)
+    details = found.folder / ".labrunner" / "report.json"
+    files.write(details, report.to_json_text(judged))
+    if junit is not None:
+        files.write(junit, report.to_junit(judged))
+    if json:
+        _console().json(report.to_json(judged))
+    else:
+        _console().report(judged, details)
+    raise typer.Exit(report.exit_status(judged))
+
+
+@app.command()
+def demo(backend: BackendOption = Backend.AUTO) -> None:
+    """Grade a lab's untouched starter and its reference solution, and leave nothing behind."""
+    from labrunner.cli import demonstration
+
+    demonstration.run(catalogue.find(_root(), demonstration.SLUG), backend.value, os.environ, _console())
+
+
+services = typer.Typer(help="The warm servers behind the labs.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(services, name="services")
+
+
+@services.command("stop")
+def stop_services() -> None:
+    """End every warm server now, instead of after half an hour without use."""
+    from labrunner.services import stop_all
+
+    count = stop_all(os.environ)
+    _console().say(f"stopped {count} {'server' if count == 1 else 'servers'}")
+
+
+def _root() -> Path:
+    return catalogue.root(os.environ.get("LABRUNNER_CATALOGUE"))
+
+
+def _console() -> Console:
+    return Console.of(os.environ, sys.stdout, sys.stderr)

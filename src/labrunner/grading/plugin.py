@@ -1,0 +1,150 @@
+"""The pytest plugin inside the grader's process: it decides what runs, and sends what happened."""
+
+from collections.abc import Callable, Generator
+
+import pytest
+
+from labrunner.errors import AuthoringError
+from labrunner.grading.deadline import Deadline
+from labrunner.grading.job import Job, JobCheck
+from labrunner.grading.verdict import judged_from
+from labrunner.model import Fault
+from labrunner.report import events
+from labrunner.report.events import Judged
+
+
+class GradingPlugin:
+    """Runs the job's checks in the job's order, and sends one event for each and a closing one."""
+
+    def __init__(self, job: Job, deadline: Deadline, send: Callable[[bytes], None]) -> None:
+        self._job = job
+        self._deadline = deadline
+        self._send = send
+        self._checks = {check.id: check for stage in job.stages for check in stage.checks}
+        self._stage = {check.id: stage.id for stage in job.stages for check in stage.checks}
+        self._passed: set[str] = set()
+        self._reported: list[str] = []
+        self._stopped_in: str | None = None
+        self._broken: Fault | None = None
+        self._raised: pytest.ExceptionInfo[BaseException] | None = None
+        self._xfailed = False
+        self._seconds = 0.0
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember why a test file could not be collected."""
+        if report.failed and self._broken is None:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            words = crash.message if crash is not None else str(report.longrepr)
+            self.broken(words, f"{crash.path}:{crash.lineno}" if crash is not None else report.nodeid)
+
+    def broken(self, words: str, where: str) -> None:
+        """Judge nothing in this run: the grader itself could not be loaded."""
+        first = next((line.strip() for line in words.splitlines() if line.strip()), "no reason given")
+        self._broken = Fault("lab", f"{where}: the grader cannot be loaded: {first}", "mend the grader")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the checks in the order of the stages, and open the run."""
+        if self._broken is not None:
+            return
+        order = {check: place for place, check in enumerate(self._checks)}
+        items.sort(key=lambda item: order.get(_id(item.nodeid), len(order)))
+        self._send(events.begin(self._job.nonce, [_id(item.nodeid) for item in items]))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Keep a check from running that has something to wait for."""
+        check = self._checks.get(_id(item.nodeid))
+        if check is None or self._broken is not None:
+            # A test that the lab does not list is not run; that it was collected is in the opening event.
+            return True
+        why = self._why_waiting(check)
+        if why is None:
+            return None
+        self._send(events.waiting(self._job.nonce, check.id, why))
+        self._reported.append(check.id)
+        return True
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Say which check runs now, so that a run which hangs can be told from one that works."""
+        self._raised, self._xfailed, self._seconds = None, False, 0.0
+        self._deadline.renew()
+        self._send(events.start(self._job.nonce, _id(nodeid)))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+        with self._deadline.bounded():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        with self._deadline.bounded():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        with self._deadline.bounded():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Keep what the first phase that raised has raised."""
+        report = yield
+        self._seconds += call.duration
+        self._raised = self._raised or call.excinfo
+        self._xfailed = self._xfailed or hasattr(report, "wasxfail")
+        return report
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Send the check's outcome."""
+        judged = judged_from(
+            _id(nodeid),
+            self._raised.value if self._raised else None,
+            grader=self._job.grader,
+            check_s=self._deadline.check_s,
+            seconds=self._seconds,
+        )
+        if self._xfailed and judged.outcome == "passed":
+            judged = _unjudged(_id(nodeid), "the grader expects this check to fail, which is not a verdict")
+        self._report(judged)
+
+    def finish(self) -> None:
+        """Send what is still owed, and the closing event; to be called after pytest has ended."""
+        if self._broken is not None and not self._reported:
+            self._send(events.begin(self._job.nonce, list(self._checks)))
+            for check in self._checks:
+                self._send(events.start(self._job.nonce, check))
+                self._report(Judged(check, "not_judged", fault=self._broken))
+        self._send(events.end(self._job.nonce, len(self._reported)))
+
+    def _report(self, judged: Judged) -> None:
+        try:
+            line = events.check(self._job.nonce, judged)
+        except AuthoringError as error:
+            judged = _unjudged(judged.check, str(error))
+            line = events.check(self._job.nonce, judged)
+        self._send(line)
+        self._reported.append(judged.check)
+        if judged.outcome == "passed":
+            self._passed.add(judged.check)
+        elif not self._job.every_stage and self._stopped_in is None:
+            self._stopped_in = self._stage[judged.check]
+
+    def _why_waiting(self, check: JobCheck) -> str | None:
+        if self._stopped_in not in {None, self._stage[check.id]}:
+            title = next(stage.title for stage in self._job.stages if stage.id == self._stopped_in)
+            return f"waits for the stage '{title}'"
+        for needed in check.needs:
+            if needed in self._checks and needed not in self._passed:
+                return f"waits for: {self._checks[needed].sentence}"
+        return None
+
+
+def _unjudged(check: str, why: str) -> Judged:
+    return Judged(check, "not_judged", fault=Fault("lab", why, "mend the grader"))
+
+
+def _id(nodeid: str) -> str:
+    return nodeid.rpartition("::")[2].removeprefix("test_").replace("_", "-")

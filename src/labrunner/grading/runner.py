@@ -1,0 +1,108 @@
+"""The grader's process: a pytest of our own, configured by us alone, that grades one submission.
+
+Started as `python -I -m labrunner.grading.runner JOB EVENTS REQUESTS`, three inherited descriptors.
+"""
+
+import ctypes
+import os
+import resource
+import socket
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from labrunner.grading.deadline import Deadline
+from labrunner.grading.job import Job, job_from_json
+from labrunner.grading.plugin import GradingPlugin
+from labrunner.grading.requests import RequestedLeases
+from labrunner.kit import context, fixtures
+
+_PR_SET_DUMPABLE = 4
+# What pytest brings that a grader does not need, or that would act on files beside it.
+_OFF = (
+    "cacheprovider",
+    "debugging",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "legacypath",
+    "logging",
+    "nose",
+    "pastebin",
+    "setuponly",
+    "setupplan",
+    "stepwise",
+    "terminal",
+    "terminalprogress",
+    "unittest",
+)
+
+
+def main() -> int:
+    """Grade as the job says; the exit status is 0 whenever the closing event was sent."""
+    job_file, event_file, request_socket = map(int, sys.argv[1:4])
+    for descriptor in (job_file, event_file, request_socket):
+        os.set_inheritable(descriptor, False)
+    _close_to_others()
+    with os.fdopen(job_file, encoding="utf-8") as file:
+        job = job_from_json(file.read())
+    with os.fdopen(event_file, "wb") as sink, socket.socket(fileno=request_socket) as requests:
+        deadline = Deadline(job.limits.check_s, job.limits.run_s)
+
+        def send(line: bytes) -> None:
+            sink.write(line)
+            sink.flush()
+
+        plugin = GradingPlugin(job, deadline, send)
+        status = pytest.main(_arguments(job), plugins=[plugin, fixtures, _Given(job, deadline, requests)])
+        if status in {pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR}:
+            plugin.broken(f"pytest ended with status {int(status)}", str(job.grader))
+        plugin.finish()
+    return 0
+
+
+class _Given:
+    """Hands the run's context to the kit's fixtures."""
+
+    def __init__(self, job: Job, deadline: Deadline, requests: socket.socket) -> None:
+        self._context = context.Context(
+            workspace=job.workspace,
+            interface=job.interface,
+            learner_patterns=job.learner_patterns,
+            seed=job.seed,
+            limits=job.limits,
+            leases=RequestedLeases(requests, deadline),
+        )
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[context.KEY] = self._context
+
+
+def _arguments(job: Job) -> list[str]:
+    settings = Path(str(resources.files("labrunner.grading") / "pytest.ini"))
+    off = [word for name in _OFF for word in ("-p", f"no:{name}")]
+    return [
+        *off,
+        f"--rootdir={job.grader}",
+        f"--confcutdir={job.grader}",
+        "-c",
+        str(settings),
+        "--import-mode=importlib",
+        "--assert=plain",
+        "--strict-markers",
+        "--continue-on-collection-errors",
+        *(str(stage.tests) for stage in job.stages),
+    ]
+
+
+def _close_to_others() -> None:
+    """No core file and no tracing by other processes of this user: this memory holds credentials."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

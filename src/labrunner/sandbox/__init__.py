@@ -1,0 +1,1 @@
+"""Confines and runs processes."""
