@@ -64,13 +64,10 @@ def _place(check: Check, root: Path) -> str:
 def _parsed(source: bytes, name: str) -> ast.Module:
     try:
         return ast.parse(source, filename=name)
-    except SyntaxError as error:
+    except (SyntaxError, ValueError) as error:  # ValueError: early 3.11 on a zero byte
+        line, complaint = getattr(error, "lineno", None) or 1, getattr(error, "msg", str(error))
         raise AuthoringError(
-            f"{name}:{error.lineno or 1}: not valid Python: {error.msg}", hint="correct the grader's source"
-        ) from None
-    except ValueError:
-        raise AuthoringError(
-            f"{name}: not valid Python: it holds a zero byte", hint="save the file as text"
+            f"{name}:{line}: not valid Python: {complaint}", hint="correct the grader's source"
         ) from None
 
 

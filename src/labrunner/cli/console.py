@@ -2,15 +2,16 @@
 
 import json
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 from labrunner.errors import LabrunnerError
-from labrunner.model import Json, Phase, Report, Roadmap, Topic
+from labrunner.model import Json, Lab, Phase, Report, Roadmap, Topic, Workspace
 from labrunner.report.clean import clean
-from labrunner.report.layout import Ink, cut_end, hung, width_of, wrap
+from labrunner.report.layout import Ink, count, cut_end, hung, width_of, wrap
 from labrunner.report.text import render
 
 _LEAST, _USUAL, _MOST = 20, 100, 200
@@ -96,11 +97,25 @@ class Console:
             lines += hung("  remedy: ", clean(error.hint), self.width)
         _write(self.stderr, "\n".join(lines) + "\n")
 
-    def report(self, report: Report, workspace: Path, *, details: Path | None = None) -> None:
+    def write(self, text: str) -> None:
+        """Print data, on stdout, and end the line."""
+        self._print(clean(text) + "\n")
+
+    def started(self, lab: Lab, workspace: Workspace, here: Path) -> None:
+        """Tell, on stderr, what was made, and which two commands to type next in the folder `here`."""
+        folder = workspace.folder
+        near = folder.relative_to(here) if folder.is_relative_to(here) else folder
+        checks = sum(len(stage.checks) for stage in lab.stages)
+        size = f"{count(len(lab.stages), 'stage')}, {count(checks, 'check')}, about {lab.minutes} minutes"
+        self.say(
+            f"{lab.slug}: {lab.title}\n{size}\n\n"
+            f"Yours to edit: {', '.join(lab.files.learner)}. Next, type:\n\n"
+            f"  cd {shlex.quote(str(near))}\n  labrunner grade"
+        )
+
+    def report(self, report: Report, details: Path | None = None) -> None:
         """Show a report, on stdout. `details` is where report.json lies; named where something is cut."""
-        whole = "the JSON report (--json)"
-        if details is not None:
-            whole = str(details.relative_to(workspace) if details.is_relative_to(workspace) else details)
+        whole = str(details) if details is not None else "what `labrunner grade --json` prints"
         self._print(render(report, width=self.width, ink=Ink(self.colour), whole=clean(whole)))
 
     def roadmap(self, roadmap: Roadmap, phase: int | None) -> None:
@@ -171,5 +186,11 @@ def _write(stream: TextIO, text: str) -> None:
         text.encode(encoding)
     except UnicodeEncodeError:
         text = text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
-    stream.write(text)
-    stream.flush()
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # The reader has seen enough (`labrunner list | head`): the rest goes nowhere, the command goes on.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

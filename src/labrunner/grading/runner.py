@@ -56,6 +56,8 @@ def main() -> int:
             sink.flush()
 
         plugin = GradingPlugin(job, deadline, send)
+        # A grader may have modules of its own beside its tests; the standard library's names come first.
+        sys.path.append(str(job.grader))
         status = pytest.main(_arguments(job), plugins=[plugin, fixtures, _Given(job, deadline, requests)])
         if status in {pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR}:
             plugin.broken(f"pytest ended with status {int(status)}", str(job.grader))

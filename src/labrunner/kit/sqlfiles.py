@@ -97,41 +97,32 @@ def _covers(pattern: str, parts: list[str]) -> bool:
 def _read(folder: Path, parts: list[str], file_bytes: int) -> bytes:
     name = "/".join(parts)
     try:
-        with _opened(folder, parts) as descriptor:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise Failure(f"{name} is no regular file")
-            if status.st_size > file_bytes:
-                raise _too_large(name, status.st_size, file_bytes)
-            with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(file_bytes + 1)
+        with _opened(folder, parts) as descriptor, open(descriptor, "rb", closefd=False) as file:
+            size = os.fstat(descriptor).st_size
+            data = file.read(file_bytes + 1) if size <= file_bytes else b""
     except FileNotFoundError:
         raise Failure(
             f"{name} is missing", expected=f"a file {name} in the workspace", seen="no such file"
         ) from None
     except OSError as error:
         raise Failure(f"{name} cannot be read: {error.strerror}") from None
-    if len(data) > file_bytes:
-        raise _too_large(name, len(data), file_bytes)
+    # A file may hold more than its size said: it grew in between, or it is made as it is read.
+    if max(size, len(data)) > file_bytes:
+        raise Failure(
+            f"{name} is too large",
+            expected=f"at most {grouped(file_bytes)} bytes",
+            seen=f"{grouped(max(size, len(data)))} bytes or more",
+        )
     return data
-
-
-def _too_large(name: str, size: int, file_bytes: int) -> Failure:
-    return Failure(
-        f"{name} is too large", expected=f"at most {grouped(file_bytes)} bytes", seen=f"{grouped(size)} bytes"
-    )
 
 
 @contextmanager
 def _opened(folder: Path, parts: list[str]) -> Iterator[int]:
-    """Open a file part by part, so that no part can be a link, not even one made in this moment."""
+    """Open a regular file part by part, so that no part can be a link, not even one made in this moment."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for depth, part in enumerate(parts):
-            is_last = depth == len(parts) - 1
-            _refuse_others(descriptor, part, "/".join(parts[: depth + 1]), is_file=is_last)
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            inner = os.open(part, flags | (0 if is_last else os.O_DIRECTORY), dir_fd=descriptor)
+        for depth, part in enumerate(parts, start=1):
+            inner = _step(descriptor, part, "/".join(parts[:depth]), is_file=depth == len(parts))
             os.close(descriptor)
             descriptor = inner
         yield descriptor
@@ -139,11 +130,23 @@ def _opened(folder: Path, parts: list[str]) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _refuse_others(folder: int, part: str, name: str, *, is_file: bool) -> None:
-    """Refuse what is no file (or no folder) before opening it: opening a device may already do something."""
-    mode = os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode
+def _step(folder: int, part: str, name: str, *, is_file: bool) -> int:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | (0 if is_file else os.O_DIRECTORY)
+    try:
+        descriptor = os.open(part, flags, dir_fd=folder)
+    except OSError:
+        _refuse_others(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode, name, is_file=is_file)
+        raise
+    try:
+        _refuse_others(os.fstat(descriptor).st_mode, name, is_file=is_file)
+    except Failure:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refuse_others(mode: int, name: str, *, is_file: bool) -> None:
     if stat.S_ISREG(mode) if is_file else stat.S_ISDIR(mode):
         return
     kind = next((kind for is_kind, kind in KINDS if is_kind(mode)), "a file")
-    wanted = "a regular file" if is_file else "a folder"
-    raise Failure(f"{name} is {kind}", expected=wanted, seen=kind)
+    raise Failure(f"{name} is {kind}", expected="a regular file" if is_file else "a folder", seen=kind)

@@ -71,7 +71,8 @@ def _by_character(expected: str, seen: str, room: int) -> Comparison:
     marked = max(index for index, row in enumerate(parts) if row.start <= place)
     for index, row in enumerate(parts):
         lines.append(Line("seen" if index == 0 else "", row.text))
-        if index == marked:
+        # Texts that differ from their first character on need no mark to find the place.
+        if index == marked and at > 0:
             words = "ends here" if at == len(seen) else "differs from here"
             lines.append(_mark(row.text[: place - row.start], words, room))
     return Comparison(tuple(lines), cut)
@@ -80,7 +81,8 @@ def _by_character(expected: str, seen: str, room: int) -> Comparison:
 def _by_line(expected: Sequence[str], seen: Sequence[str], room: int) -> Comparison:
     first = _first_difference(expected, seen)
     sizes = f"{count(len(expected), 'line')} expected, {len(seen)} seen"
-    lines = [Line("differs", f"first in line {first + 1}; {sizes}")]
+    told = wrap(f"first in line {first + 1}; {sizes}", room)
+    lines = [Line("" if index else "differs", text) for index, text in enumerate(told)]
     before = expected[max(0, first - _CONTEXT) : first]
     lines += [Line("", cut_end(line, room)) for line in before]
     pairs = list(_pairs(expected[first : first + _WINDOW], seen[first : first + _WINDOW]))
@@ -93,7 +95,7 @@ def _by_line(expected: Sequence[str], seen: Sequence[str], room: int) -> Compari
     left = len(expected) - first - sum(wanted is not None for wanted, _ in pairs[:shown])
     right = len(seen) - first - sum(found is not None for _, found in pairs[:shown])
     if left or right:
-        lines.append(Line("", f"… {left} more expected, {right} more seen …"))
+        lines += [Line("", text) for text in wrap(f"… {left} more expected, {right} more seen …", room)]
     clipped = any(width_of(line) > room for line in (*before, *expected[first:], *seen[first:]))
     return Comparison(tuple(lines), bool(left or right or clipped or first > _CONTEXT))
 

@@ -35,6 +35,11 @@ def to_json(report: Report) -> dict[str, Json]:
     }
 
 
+def to_json_text(report: Report) -> str:
+    """The content of report.json: `to_json(report)` in ASCII, and a line end."""
+    return json.dumps(to_json(report), indent=2, allow_nan=False) + "\n"
+
+
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of report.json, as it is shipped in the package."""
     from importlib import resources

@@ -183,7 +183,7 @@ def decode(line: bytes, nonce: str) -> Event:
     wanted = {"event", "nonce", *keys}
     if fields.keys() != wanted:
         odd = ", ".join(sorted(wanted ^ fields.keys()))[:200]
-        _refuse(f"a {name} event has the wrong keys: {odd}")
+        _refuse(f"the event {name} has the wrong keys: {odd}")
     return read(fields)
 
 

@@ -15,6 +15,8 @@ _GAP = 3
 _LINES = 20
 _HANG = 2
 
+_EMPTY: tuple[Json, ...] = (None, "", [], {})
+
 
 def label_width(check: CheckResult) -> int:
     """The columns of the widest label among the check's findings, with the gap that follows it."""
@@ -44,8 +46,8 @@ def findings(check: CheckResult, room: int) -> Comparison:
 
 
 def _evidence(check: CheckResult) -> Iterator[tuple[str, Json]]:
-    """The labels and values of the evidence, the plans first, without the command to type."""
-    evidence = dict(check.evidence)
+    """The labels and values of the evidence, the plans first; not the command to type, nor what is empty."""
+    evidence = {key.replace("_", " "): value for key, value in check.evidence.items() if value not in _EMPTY}
     evidence.pop("yourself", None)
     if "plan before" in evidence and "plan" in evidence:
         yield "plan before", evidence.pop("plan before")

@@ -49,6 +49,8 @@ def rows(line: str, room: int) -> tuple[Row, ...]:
     start = 0
     while (end := _reach(line, start, room)) < len(line):
         blank = line.rfind(" ", start, end + 1)
+        while blank > start and _groups_digits(line, blank):
+            blank = line.rfind(" ", start, blank)
         if blank > start and not line[start:blank].isspace():
             done.append(Row(start, line[start:blank]))
             start = blank + 1
@@ -106,6 +108,11 @@ def cut_middle(lines: Sequence[str], most: int) -> tuple[list[str], bool]:
 def count(number: int, noun: str) -> str:
     """A number with its noun: `1 check`, `4 checks`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _groups_digits(line: str, blank: int) -> bool:
+    """Whether this blank stands within a number, as in 1 000 000, which is not to be torn apart."""
+    return line[blank - 1].isdecimal() and line[blank + 1 : blank + 4].isdecimal()
 
 
 def _columns(character: str) -> int:

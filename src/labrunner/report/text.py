@@ -55,7 +55,7 @@ class _Page:
 
 
 def render(report: Report, *, width: int, ink: Ink, whole: str) -> str:
-    """The report as text in `width` columns, but for commands to type, which stay on one line.
+    """The report as text in `width` columns, but for commands and paths, which stay on one line.
 
     Stages that passed take one line each while another one is open; what waits is counted. Where something is
     cut short, a line says that it is whole in `whole`.
@@ -79,7 +79,8 @@ def render(report: Report, *, width: int, ink: Ink, whole: str) -> str:
     if report.fault is not None:
         lines += [*_fault(page, report.fault, len(_MARGIN)), ""]
     if cut:
-        lines += [*hung(_MARGIN, f"Some of this is cut short; it is whole in {whole}", page.measure), ""]
+        # The place is not wrapped: it is there to be copied.
+        lines += [f"{_MARGIN}Some of this is cut short. It is whole in:", f"{_MARGIN}  {whole}", ""]
     return "\n".join([*lines, *_score(page)]) + "\n"
 
 

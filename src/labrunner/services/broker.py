@@ -133,6 +133,7 @@ def _open(
     try:
         return client.connected(in_container, progress)
     except MachineError as error:
+        progress(f"{error}; using an embedded server instead")
         return _embedded(service, where, environ, progress, str(error))
 
 

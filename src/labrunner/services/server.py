@@ -76,6 +76,7 @@ class Service(Protocol):
 
     name: str
     image_variable: str
+    binaries_variable: str
     url_variable: str
 
     def container(self, environ: Mapping[str, str], password: str) -> ContainerRecipe: ...

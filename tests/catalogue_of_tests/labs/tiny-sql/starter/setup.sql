@@ -1,0 +1,2 @@
+-- Add indexes here.
+select 1;

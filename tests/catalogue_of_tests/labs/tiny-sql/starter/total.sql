@@ -1,0 +1,1 @@
+select count(*) from goods where price > $1

