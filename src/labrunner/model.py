@@ -1,4 +1,4 @@
-"""The plain frozen data that flows through the program. Nothing here acts; see the glossary in docs/architecture.md."""
+"""The plain frozen data that flows through the program; docs/architecture.md has the glossary."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -166,8 +166,8 @@ class Credentials:
 class Endpoint:
     """A lease as data: where one grade run's own piece of a service is, and as whom it may be entered.
 
-    `lease` names it when it is given back; `name` is the database (for Postgres). `learner` has no right beyond
-    this lease; `observer` sees what the grader must see and is no superuser.
+    `lease` names it when it is given back; `name` is the database (for Postgres). `learner` has no right
+    beyond this lease; `observer` sees what the grader must see and is no superuser.
     """
 
     lease: str
@@ -195,7 +195,7 @@ class ServiceUse:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why something could not be judged: `lab` (written wrongly) or `machine` (something is missing or broke)."""
+    """Why something could not be judged: the `lab` is written wrongly, or this `machine` lacks something."""
 
     blame: Blame
     message: str

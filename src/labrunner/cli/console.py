@@ -20,10 +20,8 @@ _LEAST, _USUAL, _MOST = 20, 100, 200
 _ROOMY = 90
 
 _TROUBLE = {
-    "usage": "error",
     "lab": "this lab is written wrongly",
     "machine": "this machine",
-    "labrunner": "a bug in labrunner",
 }
 
 # Our own signs, where a stream's encoding has none of them.
@@ -121,7 +119,8 @@ class Console:
     def roadmap(self, roadmap: Roadmap, phase: int | None) -> None:
         """Show the labs by phase and section, on stdout; of one phase only where `phase` is its number."""
         phases = [each for each in roadmap.phases if phase in {None, each.number}]
-        self._print("\n".join(line for each in phases for line in self._phase(each, _slug_room(phases))))
+        room = _slug_room(phases)
+        self._print("\n".join("\n".join(self._phase(each, room)) + "\n" for each in phases))
 
     def json(self, data: Json) -> None:
         """Print one JSON document, on stdout, in ASCII."""
@@ -136,8 +135,6 @@ class Console:
             yield from hung("  ", section.title, self.width)
             for topic in section.topics:
                 yield from self._topic(topic, slug_room, ink)
-        yield ""
-        yield ""
 
     def _topic(self, topic: Topic, slug_room: int, ink: Ink) -> Iterable[str]:
         state = "ready" if topic.available else "planned"

@@ -42,7 +42,7 @@ def _grade(
 ) -> None:
     console.say(f"grading {title} of {lab.slug}")
     judged = grade_submission(Request(lab, made, backend, environ=environ), console.progress)
-    console.report(judged, made.folder / ".labrunner" / "report.json")
+    console.report(judged)
     used = ", ".join(f"{use.name} {use.version} ({use.backend})" for use in judged.services)
     console.say(f"{title}: {judged.outcome} in {judged.duration_s:.1f} s on {used}")
     if judged.outcome != outcome:

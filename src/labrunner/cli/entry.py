@@ -7,6 +7,7 @@ import traceback
 from types import FrameType
 from typing import NoReturn
 
+from labrunner.cli.console import Console
 from labrunner.errors import LabrunnerError
 
 _TERMINATED = 128 + signal.SIGTERM
@@ -37,9 +38,7 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _console():  # type: ignore[no-untyped-def] # noqa: ANN202
-    from labrunner.cli.console import Console
-
+def _console() -> Console:
     return Console.of(os.environ, sys.stdout, sys.stderr)
 
 

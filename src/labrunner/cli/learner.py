@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 import labrunner
 from labrunner import catalogue, workspace
 from labrunner.cli.console import Console
+from labrunner.errors import UsageError
 
 app = typer.Typer(
     help="Hands-on backend labs: start one, edit it, and have it graded against real servers.",
@@ -57,8 +59,12 @@ def list_labs(
 ) -> None:
     """Show the roadmap: every phase, its topics, and the lab of each."""
     roadmap = catalogue.roadmap(_root())
+    shown = [each for each in roadmap.phases if phase in {None, each.number}]
+    if not shown:
+        numbers = ", ".join(str(each.number) for each in roadmap.phases)
+        raise UsageError(f"there is no phase {phase} in this catalogue", hint=f"its phases are {numbers}")
     if json:
-        _console().json(catalogue.as_json(roadmap, phase))
+        _console().json({"phases": [asdict(each) for each in shown]})
     else:
         _console().roadmap(roadmap, phase)
 
@@ -95,15 +101,16 @@ def grade(
     found = workspace.find(path)
     lab = catalogue.find(_root(), found.slug)
     request = Request(lab, found, backend.value, every_stage=every_stage, seed=seed, environ=os.environ)
-    judged = grade_submission(request, _console().progress)
+    console = _console()
+    judged = grade_submission(request, console.progress)
     details = found.folder / ".labrunner" / "report.json"
     files.write(details, report.to_json_text(judged))
     if junit is not None:
         files.write(junit, report.to_junit(judged))
     if json:
-        _console().json(report.to_json(judged))
+        console.json(report.to_json(judged))
     else:
-        _console().report(judged, details)
+        console.report(judged, details)
     raise typer.Exit(report.exit_status(judged))
 
 

@@ -7,10 +7,14 @@ import pytest
 from labrunner.errors import AuthoringError
 from labrunner.grading.deadline import Deadline
 from labrunner.grading.job import Job, JobCheck
-from labrunner.grading.verdict import judged_from
+from labrunner.grading.verdict import judged_from, place
 from labrunner.model import Fault
 from labrunner.report import events
 from labrunner.report.events import Judged
+
+
+class WaitingError(BaseException):
+    """Keeps a check from running that waits for another."""
 
 
 class GradingPlugin:
@@ -29,13 +33,16 @@ class GradingPlugin:
         self._raised: pytest.ExceptionInfo[BaseException] | None = None
         self._xfailed = False
         self._seconds = 0.0
+        self._waits: str | None = None
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+    def pytest_exception_interact(
+        self, call: pytest.CallInfo[object], report: pytest.CollectReport | pytest.TestReport
+    ) -> None:
         """Remember why a test file could not be collected."""
-        if report.failed and self._broken is None:
-            crash = getattr(report.longrepr, "reprcrash", None)
-            words = crash.message if crash is not None else str(report.longrepr)
-            self.broken(words, f"{crash.path}:{crash.lineno}" if crash is not None else report.nodeid)
+        if isinstance(report, pytest.CollectReport) and self._broken is None and call.excinfo is not None:
+            # What an import raised is the cause of pytest's own error about it.
+            error = call.excinfo.value.__cause__ or call.excinfo.value
+            self.broken(f"{type(error).__name__}: {error}", place(error, self._job.grader))
 
     def broken(self, words: str, where: str) -> None:
         """Judge nothing in this run: the grader itself could not be loaded."""
@@ -51,28 +58,21 @@ class GradingPlugin:
         items.sort(key=lambda item: order.get(_id(item.nodeid), len(order)))
         self._send(events.begin(self._job.nonce, [_id(item.nodeid) for item in items]))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Keep a check from running that has something to wait for."""
-        check = self._checks.get(_id(item.nodeid))
-        if check is None or self._broken is not None:
-            # A test that the lab does not list is not run; that it was collected is in the opening event.
-            return True
-        why = self._why_waiting(check)
-        if why is None:
-            return None
-        self._send(events.waiting(self._job.nonce, check.id, why))
-        self._reported.append(check.id)
-        return True
-
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Say which check runs now, so that a run which hangs can be told from one that works."""
+        """Decide whether the check may run; if so, say that it runs now."""
+        check = self._checks.get(_id(nodeid))
         self._raised, self._xfailed, self._seconds = None, False, 0.0
+        # A test that the lab does not list is not run; that it was collected is in the opening event.
+        self._waits = self._why_waiting(check) if check and self._broken is None else "is not judged"
         self._deadline.renew()
-        self._send(events.start(self._job.nonce, _id(nodeid)))
+        if self._waits is None:
+            self._send(events.start(self._job.nonce, _id(nodeid)))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self) -> Generator[None, object, object]:
+        if self._waits is not None:
+            # Raised before any fixture is made; what earlier checks made is still torn down in its turn.
+            raise WaitingError
         with self._deadline.bounded():
             return (yield)
 
@@ -98,7 +98,12 @@ class GradingPlugin:
         return report
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Send the check's outcome."""
+        """Send the check's outcome, or what it waits for."""
+        if self._waits is not None:
+            if _id(nodeid) in self._checks and self._broken is None:
+                self._send(events.waiting(self._job.nonce, _id(nodeid), self._waits))
+                self._reported.append(_id(nodeid))
+            return
         judged = judged_from(
             _id(nodeid),
             self._raised.value if self._raised else None,

@@ -12,8 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import labrunner
 from labrunner import report
@@ -26,7 +25,7 @@ from labrunner.services import BackendChoice, Broker, broker
 from labrunner.services.server import Progress
 
 # How much longer than its own deadlines the grader's process may live before it is ended from outside.
-_GRACE_S = 15.0
+_GRACE_S = 10.0
 _CHUNK = 1 << 16
 _KEPT = ("PATH", "TMPDIR", "SYSTEMROOT")
 
@@ -51,8 +50,9 @@ def grade_submission(request: Request, progress: Progress) -> Report:
     begun, started = time.monotonic(), dt.datetime.now(dt.UTC)
     job = _job(request)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="labrunner-grade-")))
-        ours, theirs = _descriptors(stack, job, folder)
+        # Files without a name: whatever ends this process, they are gone with it.
+        output = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
+        ours, theirs = _descriptors(stack, job)
         grader = stack.enter_context(
             process.started(
                 [
@@ -67,7 +67,7 @@ def grade_submission(request: Request, progress: Progress) -> Report:
                 ],
                 environ=_environ(request.environ),
                 descriptors=theirs,
-                output=folder / "output",
+                output=output,
             )
         )
         _close(theirs)
@@ -169,15 +169,12 @@ def _job(request: Request) -> Job:
     )
 
 
-def _descriptors(
-    stack: ExitStack, job: Job, folder: Path
-) -> tuple[tuple[BinaryIO, socket.socket], tuple[int, int, int]]:
+def _descriptors(stack: ExitStack, job: Job) -> tuple[tuple[BinaryIO, socket.socket], tuple[int, int, int]]:
     """Our ends of the event pipe and the request socket, and the grader's three."""
-    document = folder / "job.json"
-    document.touch(mode=0o600)
-    document.write_text(job.to_json(), encoding="utf-8")
-    job_descriptor = os.open(document, os.O_RDONLY)
-    document.unlink()
+    with tempfile.TemporaryFile() as document:
+        document.write(job.to_json().encode())
+        document.seek(0)
+        job_descriptor = os.dup(document.fileno())
     receiving, sending = os.pipe()
     ours, theirs = socket.socketpair()
     events = stack.enter_context(os.fdopen(receiving, "rb", buffering=0))

@@ -3,7 +3,9 @@
 Started as `python -I -m labrunner.grading.runner JOB EVENTS REQUESTS`, three inherited descriptors.
 """
 
+import contextlib
 import ctypes
+import io
 import os
 import resource
 import socket
@@ -58,9 +60,11 @@ def main() -> int:
         plugin = GradingPlugin(job, deadline, send)
         # A grader may have modules of its own beside its tests; the standard library's names come first.
         sys.path.append(str(job.grader))
-        status = pytest.main(_arguments(job), plugins=[plugin, fixtures, _Given(job, deadline, requests)])
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            status = pytest.main(_arguments(job), plugins=[plugin, fixtures, _Given(job, deadline, requests)])
+        sys.stderr.write(said.getvalue())
         if status in {pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR}:
-            plugin.broken(f"pytest ended with status {int(status)}", str(job.grader))
+            plugin.broken(*_refusal(said.getvalue(), job.grader))
         plugin.finish()
     return 0
 
@@ -97,6 +101,13 @@ def _arguments(job: Job) -> list[str]:
         "--continue-on-collection-errors",
         *(str(stage.tests) for stage in job.stages),
     ]
+
+
+def _refusal(said: str, grader: Path) -> tuple[str, str]:
+    """Why pytest did not begin, and where: of a conftest.py that fails, it prints the error behind an E."""
+    lines = said.strip().splitlines() or ["pytest said nothing"]
+    errors = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")]
+    return (errors or lines)[-1], str(grader / "conftest.py") if errors else str(grader)
 
 
 def _close_to_others() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from labrunner import kit
 from labrunner.errors import AuthoringError, MachineError
 from labrunner.grading.deadline import DeadlineError
 from labrunner.kit.failures import Failure, NotJudged
@@ -12,6 +13,7 @@ from labrunner.model import Fault
 from labrunner.report.events import Judged
 
 _MEND = "mend the grader"
+_KIT = Path(kit.__file__).parent
 
 
 def judged_from(
@@ -35,9 +37,13 @@ def judged_from(
                 evidence=raised.evidence,
                 duration_s=seconds,
             )
-        case DeadlineError():
+        case DeadlineError() if _passes(raised, _KIT):
             return Judged(
                 check, "failed", message=f"This did not finish within {check_s:g} s.", duration_s=seconds
+            )
+        case DeadlineError():
+            fault = Fault(
+                "lab", f"{place(raised, grader)}: the grader did not finish within {check_s:g} s", _MEND
             )
         case pytest.skip.Exception() | pytest.xfail.Exception():
             fault = Fault("lab", f"the grader skipped this check: {raised.msg}", _MEND)
@@ -59,12 +65,21 @@ def judged_from(
         case _:
             words = str(raised).strip().splitlines()
             what = f"{type(raised).__name__}: {words[0]}" if words else type(raised).__name__
-            fault = Fault("lab", f"{_where(raised, grader)}: the grader raised {what}", _MEND)
+            fault = Fault("lab", f"{place(raised, grader)}: the grader raised {what}", _MEND)
     return Judged(check, "not_judged", duration_s=seconds, fault=fault)
 
 
-def _where(error: BaseException, grader: Path) -> str:
+def _passes(error: BaseException, folder: Path) -> bool:
+    """Whether an exception came through code in this folder: through the kit, it was waiting for the learner's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(Path(frame.filename).is_relative_to(folder) for frame in frames)
+
+
+def place(error: BaseException, grader: Path) -> str:
+    """Where in the grader an exception was raised last, as file:line."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     inside = [frame for frame in frames if Path(frame.filename).is_relative_to(grader)]
-    last = (inside or list(frames))[-1]
-    return f"{last.filename}:{last.lineno}"
+    last = (inside or list(frames))[-1:]
+    return f"{last[0].filename}:{last[0].lineno}" if last else str(grader)

@@ -27,8 +27,9 @@ TOTALS: Final = """
 class Totals:
     """All that a role has done in a database so far.
 
-    `calls` counts statements, nested ones too. `blocks` are shared blocks hit or read by the statements that are
-    not nested; their figures hold those of the nested ones. `evictions` moves when the server forgets entries.
+    `calls` counts statements, nested ones too. `blocks` are shared blocks hit or read by the statements that
+    are not nested; their figures hold those of the nested ones. `evictions` moves when the server forgets
+    entries.
     """
 
     calls: int

@@ -86,8 +86,8 @@ class Database:
     def run(self, statement: Statement | str, *params: object, write: bool = False) -> Run:
         """Run one statement with parameters for its $1, $2, … and return its rows and cost.
 
-        It runs in a read-only transaction that is rolled back, or with `write` in one that is committed. At most
-        1 000 000 rows or 64 MB come back. Raises Failure for what the statement does wrong, and NotJudged if
+        It runs in a read-only transaction that is rolled back, or with `write` in one that is committed. At
+        most 1 000 000 rows or 64 MB come back. Raises Failure for what the statement does wrong, NotJudged if
         the server cannot say what it cost.
         """
         statement = _statement(statement)
@@ -118,7 +118,7 @@ class Database:
             raise Failure(f"{place(statement)} has no plan that can be read") from None
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Add rows to a table ("orders" or "sales.orders") as the learner's role, whose triggers fire as usual."""
+        """Add rows to a table ("orders" or "sales.orders") as the learner's role; triggers fire as usual."""
         target = _identifier(table)
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
         text = sql.SQL("COPY {} ({}) FROM STDIN").format(target, names).as_string()
@@ -144,8 +144,8 @@ class Database:
     def observe(self, query: str, *params: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query run as the observer's role, read only, with search_path=pg_catalog.
 
-        Views and functions of the learner's run with the observer's rights where the query names them: name tables.
-        Raises Failure if what the query names is gone or closed, AuthoringError for other errors in it.
+        A query should name tables only: views and functions of the learner's would run with the observer's
+        rights. Raises Failure if what it names is gone or closed, AuthoringError for other errors in it.
         """
         return self._observer.rows(query, *params)
 
@@ -154,7 +154,7 @@ class Database:
         return schema.indexes(self._observer)
 
     def objects(self) -> frozenset[str]:
-        """Return a line for every object that is no index, to be compared before and after the learner's SQL."""
+        """Return a line for every object that is no index: compare before and after the learner's SQL."""
         return schema.objects(self._observer, self.endpoint.learner.user)
 
     def _measured(

@@ -34,8 +34,9 @@ def deadline(
 ) -> Iterator[Deadline]:
     """End what runs on `connection` in the body when `seconds` are over, whatever it takes.
 
-    First a cancel request, which SQL can trap; then `terminate(pid)`; at last the connection's socket is shut, so
-    that the body comes back even from a server that does not answer. In each case the body gets a psycopg.Error.
+    First comes a cancel request, which SQL can trap; then `terminate(pid)`; at last the socket is shut,
+    so that the body comes back even from a server that does not answer. In each case the body gets a
+    psycopg.Error.
     """
     done = threading.Event()
     watch = threading.Thread(target=_enforce, args=(connection, seconds, terminate, done), daemon=True)

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import generators
-from psycopg.adapt import PyFormat, Transformer
+from psycopg.abc import Transformer
+from psycopg.adapt import PyFormat
+from psycopg.adapt import Transformer as NewTransformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
@@ -24,7 +26,7 @@ class ParameterError(Exception):
 
 
 class ResultError(Exception):
-    """The statement ran, but its result cannot be taken in: too much of it, or values that Python cannot hold."""
+    """The statement ran, but its result cannot be taken in: too much, or values that Python cannot hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,11 @@ def execute(
 ) -> Rows:
     """Run exactly one statement and return its rows, or with `keep` off run it to its end and drop them.
 
-    Parameters are $1, $2, …; the server infers their types from the statement, as it does for PREPARE. Rows come in
-    chunks, so that memory is bounded; json and all types that psycopg does not know come as text. Raises
+    Parameters are $1, $2, …; the server infers their types from the statement, as it does for PREPARE. Rows
+    come in chunks, so that memory is bounded; types that psycopg does not know come as text. Raises
     psycopg.Error as the server words it, ParameterError before anything is sent, ResultError.
     """
-    transformer = Transformer(connection)
+    transformer = NewTransformer(connection)
     try:
         values = transformer.dump_sequence(params, [PyFormat.TEXT] * len(params))
     except (psycopg.Error, ValueError) as error:
@@ -79,7 +81,11 @@ def _fetch_all(connection: psycopg.Connection, intake: "_Intake") -> None:
         if failed is None:
             raise
     if failed is not None:
-        raise error_from_result(failed, connection.info.encoding)
+        error = error_from_result(failed, connection.info.encoding)
+        if error.sqlstate is None and not connection.closed:
+            # No word of the server's: the client library gave up on a row that is too large for its memory.
+            raise ResultError(f"returned what cannot be taken in: {error}")
+        raise error
 
 
 class _Intake:

@@ -21,7 +21,7 @@ from labrunner.kit.values import (
 from labrunner.model import Json
 
 
-class Failure(AssertionError):
+class Failure(AssertionError):  # noqa: N818 (its name is the outcome's)
     """The learner's work does not do what the check asks for.
 
     `message` says what was done; `expected` and `seen` are texts, whole up to 250 kB, or None; `evidence` is
@@ -43,7 +43,7 @@ class Failure(AssertionError):
         super().__init__(self.message)
 
 
-class NotJudged(Exception):  # noqa: N818 (it says an outcome, as Failure does)
+class NotJudged(Exception):  # noqa: N818 (its name is the outcome's)
     """Something that is not the learner's work keeps the check from judging; `remedy` says what to do."""
 
     def __init__(self, message: str, remedy: str) -> None:
@@ -64,7 +64,7 @@ def fail(
 
 
 def not_judged(message: str, remedy: str) -> NoReturn:
-    """End the check without an outcome for the learner: this machine is to blame, and `remedy` says how to mend it."""
+    """End the check without an outcome: this machine is to blame, and `remedy` says how to mend it."""
     raise NotJudged(message, remedy)
 
 

@@ -1,4 +1,4 @@
-"""The fixtures of a grader, as a pytest plugin: the engine loads it and leaves the run's context in the stash."""
+"""A grader's fixtures, as a pytest plugin: the engine loads it and leaves the run's context in the stash."""
 
 import hashlib
 import random
@@ -20,7 +20,7 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest, seed: int) -> random.Random:
-    """Return a source of random numbers of the check's own: the same for the same seed, in any order of checks."""
+    """Return the check's own source of random numbers: the same for the same seed, in any order of checks."""
     check_id = request.node.name.removeprefix("test_").replace("_", "-")
     digest = hashlib.sha256(f"{seed} {check_id}".encode()).digest()
     return random.Random(int.from_bytes(digest))  # noqa: S311 (data for a check, no secret)
@@ -32,7 +32,7 @@ def learner(request: pytest.FixtureRequest) -> SqlFiles:
     context = _context(request)
     if context.interface != "sql":
         raise AuthoringError(
-            f"the fixture `learner` serves labs of the interface 'sql', and this lab's is {context.interface!r}",
+            f"the fixture `learner` serves the interface 'sql', and this lab's is {context.interface!r}",
             hint='set interface = "sql" in lab.toml, or do without the fixture',
         )
     return SqlFiles(context.workspace, context.learner_patterns, context.limits.file_bytes)

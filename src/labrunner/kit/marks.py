@@ -18,8 +18,8 @@ class Marks:
 def check(*, points: int = 1, needs: Sequence[str] = ()) -> Callable[[CheckFunction], CheckFunction]:
     """Say how many points a check is worth, and which other checks must have passed before it runs.
 
-    The function comes back unchanged but for an attribute `labrunner` that holds the `Marks`. Points and needs
-    are read from the source without running it, so both are written as literals.
+    The function comes back unchanged but for an attribute `labrunner` that holds the `Marks`. Points and
+    needs are read from the source without running it, so both are written as literals.
     """
 
     def marked(function: CheckFunction) -> CheckFunction:

@@ -1,4 +1,4 @@
--- A readable line for every object of a database that is no index. $1 is the learner's role, shown as `learner`.
+-- A readable line for every object of a database that is no index. $1 is the learner's role.
 with
 -- Temporary schemas stay behind when their session ends; their names and those of the system's begin with pg_.
 own_schema (oid) as (
@@ -6,7 +6,8 @@ own_schema (oid) as (
 ),
 -- Roles of a lease have names of their own; the same objects in two leases give the same lines.
 role_name (oid, name) as (
-    select oid, case when rolname = $1 then 'learner' else quote_ident(rolname) end from pg_roles
+    select oid, case rolname when $1 then 'learner' when current_user then 'observer' else quote_ident(rolname) end
+    from pg_roles
     union all
     select 0, 'public'
 ),

@@ -1,6 +1,5 @@
 """The grader's own view of a leased database, through a role that is no superuser."""
 
-from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
@@ -73,8 +72,8 @@ class Observer:
     def rows(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query of the grader's.
 
-        Raises NotJudged if the server is gone, Failure if the query names what the learner's SQL has changed or
-        taken away, AuthoringError for every other error in it.
+        Raises NotJudged if the server is gone, Failure if the query names what the learner's SQL has changed
+        or taken away, AuthoringError for every other error in it.
         """
         try:
             return self.query(sql, *params)
@@ -85,7 +84,7 @@ class Observer:
         except (psycopg.Error, ParameterError, ResultError) as error:
             raise AuthoringError(
                 f"the grader's query {' '.join(sql.split())[:200]!r} does not run: {_reason(error)}",
-                hint="try it as the observer's role, whose search_path is pg_catalog: other names need their schema",
+                hint="try it as the observer's role; its search_path is pg_catalog: write public.orders",
             ) from None
 
     def is_alive(self) -> bool:
@@ -102,7 +101,8 @@ class Observer:
         with connect(self._endpoint, self._endpoint.observer, observer_options()) as connection:
             execute(
                 connection,
-                "select pg_terminate_backend(pid, 1000) from pg_stat_activity where pid = $1 and datname = $2",
+                "select pg_terminate_backend(pid, 1000) from pg_stat_activity"
+                " where pid = $1 and datname = $2",
                 (pid, self._endpoint.name),
             )
 

@@ -7,11 +7,14 @@ may choose for itself is put there: at the server's default, or at the value tha
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-# boot_val where the observer's own role or the database has a say; lc_messages and the like are not user-settable.
+# Where the observer's own role or the database has a say, the server's built-in value stands in.
 DEFAULTS: Final = r"""
-    select name, case when source in ('user', 'database', 'database user', 'client') then boot_val else reset_val end
+    select name,
+           case when source in ('user', 'database', 'database user', 'client') then boot_val
+                else reset_val end
     from pg_settings
-    where context = 'user' and category <> 'Customized Options' and name !~ '^transaction_(isolation|read|defer)'
+    where context = 'user' and category <> 'Customized Options'
+      and name not in ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')
     order by name
 """
 CHOSEN: Final[Mapping[str, str]] = {
@@ -37,13 +40,13 @@ LEFT_OUT: Final = frozenset({"client_encoding"})
 
 
 def learner_options(defaults: Iterable[tuple[str, str | None]], statement_s: float) -> str:
-    """Return the startup options of a learner's session, given the rows of `DEFAULTS` and a deadline in seconds."""
+    """Return the startup options of a learner's session, from the rows of `DEFAULTS` and a deadline."""
     settings = {name: value for name, value in defaults if value is not None and name not in LEFT_OUT}
     return options({**settings, **CHOSEN, "statement_timeout": str(round(statement_s * 1000))})
 
 
 def observer_options() -> str:
-    """Return the startup options of the grader's own session: it reads, and runs nothing of the learner's unasked."""
+    """Return the startup options of the grader's own session, which reads and trips over no policy."""
     return options(
         {
             "search_path": "pg_catalog",

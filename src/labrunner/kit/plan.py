@@ -8,7 +8,7 @@ from labrunner.kit.values import grouped
 
 TREE_NODES: Final = 60
 CONDITION_CHARACTERS: Final = 100
-LABEL_WIDTH: Final = 44
+LABEL_WIDTH: Final = 60
 CONDITIONS: Final = ("Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "TID Cond", "Order By")
 FILTERS: Final = ("Filter", "Join Filter", "One-Time Filter")
 TARGETS: Final = ("Relation Name", "CTE Name", "Function Name", "Table Function Name", "Tuplestore Name")
@@ -59,13 +59,15 @@ class Plan:
 
     def tree(self) -> str:
         """Return a small text: a line per node, indented by depth, and its conditions below it."""
-        lines = [line for node in self.nodes[:TREE_NODES] for line in _lines(node)]
+        nodes = self.nodes[:TREE_NODES]
+        width = min(LABEL_WIDTH, max(2 * node.depth + len(node.label) for node in nodes))
+        lines = [line for node in nodes for line in _lines(node, width)]
         left_out = len(self.nodes) - TREE_NODES
         return "\n".join([*lines, *([f"… {grouped(left_out)} nodes more"] if left_out > 0 else [])])
 
 
 def growth(small: float, large: float) -> float:
-    """Return how many times as large `large` is as `small`; nothing counts as one, so that there is a ratio."""
+    """Return how many times as large `large` is as `small`; a `small` below one counts as one."""
     return large / max(small, 1)
 
 
@@ -127,9 +129,9 @@ def _label(entry: Mapping[str, Any]) -> str:
     return " ".join(" ".join(words).split())
 
 
-def _lines(node: Node) -> Iterator[str]:
+def _lines(node: Node, width: int) -> Iterator[str]:
     indent = "  " * node.depth
-    yield f"{indent}{node.label}".ljust(LABEL_WIDTH) + "  " + ", ".join(_facts(node))
+    yield f"{indent}{node.label}".ljust(width) + "  " + ", ".join(_facts(node))
     for name, text in (("Condition", node.condition), ("Filter", node.filter)):
         if text is not None:
             yield f"{indent}  {name}: {_shortened(text)}"

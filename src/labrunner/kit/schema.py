@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 from labrunner.kit.observer import Observer
 
@@ -36,9 +36,9 @@ class Index:
     """One index. Names are bare; `columns` are the keys in order, each a column or an expression as text.
 
     `include` are the columns that are only carried along; `predicate` is the text of a partial index's WHERE
-    or None. `definition` is the whole CREATE INDEX, sort orders included. `bytes` is its size on disk, `scans`
-    how often it was read, which the server may tell a second late. `valid` is False for what a failed CREATE
-    INDEX CONCURRENTLY leaves behind.
+    or None. `definition` is the whole CREATE INDEX, sort orders included. `bytes` is its size on disk, and
+    `scans` how often it was read; the server may tell that a second late. `valid` is False for what a failed
+    CREATE INDEX CONCURRENTLY leaves behind.
     """
 
     schema: str
@@ -58,10 +58,7 @@ class Index:
 
 def indexes(observer: Observer) -> tuple[Index, ...]:
     """Return every index outside the system's schemas, ordered by schema, table and name."""
-    return tuple(
-        Index(*(tuple(value) if isinstance(value, list) else value for value in row))
-        for row in observer.rows(INDEXES)
-    )
+    return tuple(_index(row) for row in observer.rows(INDEXES))
 
 
 def objects(observer: Observer, role: str) -> frozenset[str]:
@@ -69,7 +66,12 @@ def objects(observer: Observer, role: str) -> frozenset[str]:
 
     A line begins with the kind and the name, "trigger audit on public.orders", and goes on with what would
     change with the object: types, definitions or their digests, rights, stored settings. Members of
-    extensions are left out, the extensions are not. `role` is the learner's role; the lines call it `learner`.
+    extensions are left out, the extensions are not. `role` is the learner's role: the lines say `learner`.
     """
     query = resources.files(__package__).joinpath("objects.sql").read_text(encoding="utf-8")
     return frozenset(line for (line,) in observer.rows(query, role))
+
+
+def _index(row: tuple[Any, ...]) -> Index:
+    values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in row]
+    return Index(*values)

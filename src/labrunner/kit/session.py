@@ -1,7 +1,7 @@
 """One session in the learner's role: opened for one call, bounded, and closed with it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, NoReturn
 
 import psycopg
@@ -78,7 +78,7 @@ class Session:
             raise NotJudged(f"{GONE}: it went away while {where} ran", REMEDY) from None
         if limit.is_over and (self._connection.closed or error.sqlstate == CANCELED):
             raise Failure(f"{where} did not finish within {limit.seconds:g} s") from None
-        message = error.diag.message_primary or "the server closed the connection"
+        message = error.diag.message_primary or str(error).strip().partition("\n")[0]
         if self._connection.closed:
             raise Failure(f"{where} ended its own session: {message}") from None
         if error.sqlstate == PROTOCOL:
@@ -90,7 +90,10 @@ class Session:
 
 @contextmanager
 def learner_session(endpoint: Endpoint, observer: Observer, options: str) -> Iterator[Session]:
-    """Open a session in the learner's role for the body. Raises NotJudged if the server is gone, else Failure."""
+    """Open a session in the learner's role for the body.
+
+    Raises NotJudged if the server is gone, Failure if it lives and refuses the role.
+    """
     refusals: list[str] = []
 
     def enter() -> psycopg.Connection | None:
@@ -108,6 +111,10 @@ def learner_session(endpoint: Endpoint, observer: Observer, options: str) -> Ite
     try:
         yield Session(connection, observer)
     finally:
+        # Whatever still runs when its reader is gone would hold its locks against the next session.
+        if connection.info.transaction_status == TransactionStatus.ACTIVE:
+            with suppress(psycopg.Error):
+                observer.terminate(connection.info.backend_pid)
         connection.close()
 
 

@@ -44,7 +44,7 @@ class SplitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SQL statement without its semicolon; `line` is where it begins in the file `path` (empty: no file)."""
+    """One SQL statement without its semicolon, which begins in this line of the file `path` (empty: none)."""
 
     text: str
     line: int

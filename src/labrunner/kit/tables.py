@@ -18,7 +18,7 @@ def in_order(rows: Iterable[Row], *, ordered: bool) -> list[tuple[object, ...]]:
 
 
 def same_rows(expected: Sequence[Row], seen: Sequence[Row], *, ordered: bool) -> bool:
-    """Whether both hold the same rows, by type and value, each as often; and in the same order if `ordered`."""
+    """Whether both hold the same rows by type and value, each as often, in the same order if `ordered`."""
     if len(expected) != len(seen):
         return False
     expected_keys, seen_keys = [key(row) for row in expected], [key(row) for row in seen]

@@ -1,9 +1,10 @@
 """Plain values: whether two are the same, how one is shown, and how one travels as JSON."""
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
 from labrunner.model import Json
 
@@ -14,6 +15,8 @@ EVIDENCE_BYTES: Final = 250_000
 EVIDENCE_TEXT_BYTES: Final = 60_000
 EVIDENCE_ITEMS: Final = 200
 EVIDENCE_DEPTH: Final = 10
+# Beyond it JSON's readers disagree about a number.
+EXACT: Final = 2**53
 
 TYPE_NAMES: Final[Mapping[str, str]] = {
     "NoneType": "NULL",
@@ -26,24 +29,20 @@ TYPE_NAMES: Final[Mapping[str, str]] = {
 }
 
 
-def key(value: object) -> Hashable:
+def key(value: object) -> object:
     """Return what two values share exactly when they are the same by type and by value.
 
     True is not 1 and 1 is not 1.0, but Decimal("1.0") is Decimal("1.00") and NaN is NaN. Lists, tuples and
     dictionaries are compared item by item in the same way.
     """
-    name = type(value).__name__
+    kind = type(value)
     if isinstance(value, list | tuple):
-        return (name, tuple(key(item) for item in value))
+        return (kind, tuple(key(item) for item in value))
     if isinstance(value, dict):
-        return (name, frozenset((key(k), key(v)) for k, v in value.items()))
-    if isinstance(value, set | frozenset):
-        return (name, frozenset(key(item) for item in value))
-    if isinstance(value, float | Decimal) and value != value:  # noqa: PLR0124 (only NaN differs from itself)
-        return (name, "NaN")
-    if isinstance(value, Hashable):
-        return (name, value)
-    return (name, repr(value))
+        return (kind, frozenset((key(k), key(v)) for k, v in value.items()))
+    if isinstance(value, float | Decimal) and value != value:  # noqa: PLR0124 (NaN alone differs from itself)
+        return (kind, "NaN")
+    return (kind, value)
 
 
 def same(left: object, right: object) -> bool:
@@ -53,21 +52,18 @@ def same(left: object, right: object) -> bool:
 
 def shown(value: object) -> str:
     """Return the text of one value: words as they are, everything that could be misread in quotes."""
-    if value is None:
-        return "NULL"
     if isinstance(value, str):
         text = value.encode("utf-8", "backslashreplace").decode()
         return text if _is_clear(text) else _quoted(text)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    if isinstance(value, tuple):
-        return "(" + ", ".join(shown(item) for item in value) + ")"
-    if isinstance(value, list):
-        return "[" + ", ".join(shown(item) for item in value) + "]"
+    if isinstance(value, tuple | list):
+        inner = ", ".join(shown(item) for item in value)
+        return f"({inner})" if isinstance(value, tuple) else f"[{inner}]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{shown(k)}: {shown(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    if value is None or isinstance(value, bool):
+        return {None: "NULL", True: "true", False: "false"}[value]
     return str(value)
 
 
@@ -89,22 +85,22 @@ def pair(expected: object, seen: object) -> tuple[str, str]:
 
 def plain(value: object, depth: int = 0) -> Json:
     """Return `value` as JSON data; what JSON has no word for becomes text, and what is huge is cut."""
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return _plain_container(value, depth) if depth < EVIDENCE_DEPTH else "…"
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int):
-        return value if abs(value) < 2**53 else str(value)
-    if isinstance(value, float):
-        return value if abs(value) < float("inf") else str(value)
-    if isinstance(value, str):
-        return cut(value.encode("utf-8", "backslashreplace").decode(), EVIDENCE_TEXT_BYTES)
-    if depth >= EVIDENCE_DEPTH:
-        return "…"
+    if isinstance(value, int | float) and abs(value) < EXACT:
+        return value
+    text = value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else shown(value)
+    return cut(text, EVIDENCE_TEXT_BYTES)
+
+
+def _plain_container(value: Mapping[Any, Any] | Collection[Any], depth: int) -> Json:
     if isinstance(value, Mapping):
-        return {str(k): plain(v, depth + 1) for k, v in list(value.items())[:EVIDENCE_ITEMS]}
-    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes):
-        items = [plain(item, depth + 1) for item in list(value)[:EVIDENCE_ITEMS]]
-        return items if len(value) <= EVIDENCE_ITEMS else [*items, f"… {len(value) - EVIDENCE_ITEMS} more"]
-    return cut(shown(value), EVIDENCE_TEXT_BYTES)
+        return {str(name): plain(inner, depth + 1) for name, inner in islice(value.items(), EVIDENCE_ITEMS)}
+    items = [plain(item, depth + 1) for item in islice(value, EVIDENCE_ITEMS)]
+    left_out = len(value) - EVIDENCE_ITEMS
+    return [*items, f"… {grouped(left_out)} more"] if left_out > 0 else items
 
 
 def cut(text: str, size: int) -> str:
@@ -113,7 +109,8 @@ def cut(text: str, size: int) -> str:
     short = text
     while len(json.dumps(short)) > size:
         keep = keep * 2 // 3
-        short = f"{text[: keep // 2]}\n… {grouped(len(text) - keep)} characters …\n{text[len(text) - keep // 2 :]}"
+        head, tail = text[: keep // 2], text[len(text) - keep // 2 :]
+        short = f"{head}\n… {grouped(len(text) - keep)} characters …\n{tail}"
     return short
 
 

@@ -80,7 +80,8 @@ def render(report: Report, *, width: int, ink: Ink, whole: str) -> str:
         lines += [*_fault(page, report.fault, len(_MARGIN)), ""]
     if cut:
         # The place is not wrapped: it is there to be copied.
-        lines += [f"{_MARGIN}Some of this is cut short. It is whole in:", f"{_MARGIN}  {whole}", ""]
+        lines += hung(_MARGIN, "Some of this is cut short. It is whole in:", page.measure)
+        lines += [f"{_MARGIN}  {whole}", ""]
     return "\n".join([*lines, *_score(page)]) + "\n"
 
 
@@ -232,7 +233,8 @@ def _score(page: _Page) -> list[str]:
     text = f"{report.points} of {count(report.max_points, 'point')} in {report.duration_s:.1f} s"
     faultless = report.fault is None and all(check.fault is None for check in report.checks)
     if report.outcome == "not_judged":
-        why = ", though nothing failed" if faultless else ""
-        text += f"; not everything could be judged{why}, so this is no pass"
+        text += (
+            f"; {'nothing failed, but ' if faultless else ''}not everything was judged, so this is no pass"
+        )
     style = _WORDS[report.outcome][1]
     return [page.ink.paint(line, style) for line in hung(_MARGIN, text, page.measure)]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 from labrunner.errors import MachineError
 
@@ -18,10 +18,10 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running child, leader of a session of its own; what it prints goes to `output`."""
+    """A running child, leader of a session of its own; what it prints goes to the file `output`."""
 
     popen: subprocess.Popen[bytes]
-    output: Path
+    output: BinaryIO
 
     def wait(self) -> int:
         """Wait for its end; the exit status, negative for a signal."""
@@ -35,37 +35,35 @@ class Process:
 
     def words(self, limit: int = 4000) -> str:
         """The end of what it printed, at most `limit` characters."""
-        with self.output.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - limit))
-            return file.read().decode("utf-8", "replace")
+        self.output.seek(max(0, self.output.seek(0, os.SEEK_END) - limit))
+        return self.output.read().decode("utf-8", "replace")
 
 
 @contextmanager
 def started(
-    argv: Sequence[str], *, environ: Mapping[str, str], descriptors: Sequence[int], output: Path
+    argv: Sequence[str], *, environ: Mapping[str, str], descriptors: Sequence[int], output: BinaryIO
 ) -> Iterator[Process]:
     """Run a command with exactly this environment and these inherited descriptors, to the block's end.
 
     Raises MachineError when it cannot be started.
     """
-    with output.open("wb") as file:
-        try:
-            popen = subprocess.Popen(  # noqa: S603 - the words are ours
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=dict(environ),
-                pass_fds=tuple(descriptors),
-                cwd="/",
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - the command line has one thread
-            )
-        except OSError as error:
-            raise MachineError(
-                f"{argv[0]}: cannot be started: {error.strerror}",
-                hint="check that this Python environment is whole; reinstalling labrunner makes it anew",
-            ) from error
+    try:
+        popen = subprocess.Popen(  # noqa: S603 - the words are ours
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environ),
+            pass_fds=tuple(descriptors),
+            cwd="/",
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the command line has one thread
+        )
+    except OSError as error:
+        raise MachineError(
+            f"{argv[0]}: cannot be started: {error.strerror}",
+            hint="check that this Python environment is whole; reinstalling labrunner makes it anew",
+        ) from error
     process = Process(popen, output)
     try:
         yield process

@@ -12,4 +12,6 @@ def test_total_is_right(goods, learner, rng):
 @check(needs=["total-is-right"])
 def test_answer_has_one_column(goods, learner):
     """The answer has one column."""
-    expect_equal(len(goods.run(learner.query("total.sql"), 1).columns), 1, "The answer has more than one column.")
+    expect_equal(
+        len(goods.run(learner.query("total.sql"), 1).columns), 1, "The answer has more than one column."
+    )
