@@ -55,12 +55,26 @@ def own_home(new_home: Callable[[], Environ]) -> Environ:
     return new_home()
 
 
+@pytest.fixture(scope="session")
+def containers_backend() -> str:
+    """The name of the containers backend, on a machine that has an engine."""
+    if not isinstance(find_engine(os.environ), Engine):
+        pytest.skip("no container engine answers on this machine")
+    return "containers"
+
+
 @pytest.fixture(scope="session", params=["embedded", "containers"])
 def backend(request: pytest.FixtureRequest) -> str:
     """Each backend that this machine has; in continuous integration it must have both."""
-    name = str(request.param)
-    if name == "containers" and not isinstance(find_engine(os.environ), Engine):
-        if os.environ.get("LABRUNNER_REQUIRE_CONTAINERS"):
-            pytest.fail("no container engine answered, and LABRUNNER_REQUIRE_CONTAINERS is set")
-        pytest.skip("no container engine answers on this machine")
-    return name
+    if request.param == "containers":
+        request.getfixturevalue("containers_backend")
+    return str(request.param)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where containers are required, a test that was skipped is a test that failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("LABRUNNER_REQUIRE_CONTAINERS") and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("tests were skipped although LABRUNNER_REQUIRE_CONTAINERS is set", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -172,7 +172,6 @@ def test_nothing_of_a_run_is_left(lab_with: LabWith, grade: Grade, own_home: dic
     assert grade(lab_with(), environ=own_home).outcome == "passed"
     (kept,) = orphans.recorded(places(own_home))
 
-
     with contextlib.closing(client.connected(kept, lambda _: None)) as keeper:
         lease = keeper.lease(Seed("", "", {}), lambda _: None)
         with psycopg.connect(

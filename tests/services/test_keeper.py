@@ -294,7 +294,8 @@ def test_a_keeper_that_cannot_start_says_why(open_broker: OpenBroker, own_home: 
     for name in ("initdb", "postgres"):
         script = bad / "bin" / name
         script.write_text(
-            "#!/bin/sh\ncase \"$1\" in --version) echo 'postgres (PostgreSQL) 18.6';; *) echo 'no room' >&2; exit 7;; esac\n"
+            '#!/bin/sh\ntest "$1" = --version && echo "postgres (PostgreSQL) 18.6" && exit\n'
+            "echo 'no room' >&2; exit 7\n"
         )
         script.chmod(0o755)
     environ = {**own_home, "LABRUNNER_POSTGRES_BIN": str(bad / "bin")}

@@ -70,7 +70,7 @@ def judged_from(
 
 
 def _passes(error: BaseException, folder: Path) -> bool:
-    """Whether an exception came through code in this folder: through the kit, it was waiting for the learner's."""
+    """Whether an exception came through code in this folder: in the kit, it was waiting for the learner."""
     frames = traceback.extract_tb(error.__traceback__)
     return any(Path(frame.filename).is_relative_to(folder) for frame in frames)
 
