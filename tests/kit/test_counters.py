@@ -15,8 +15,9 @@ MANY = """
 create function many() returns int language plpgsql as $$
 begin
     for i in 1..400 loop
-        execute 'select ' || (select string_agg(
-            case when i >> bit & 1 = 1 then '1 +' else '1 -' end, ' ') from generate_series(0, 9) bit) || ' 1';
+        execute 'select 1' || (
+            select string_agg(case when i >> bit & 1 = 1 then '+ 1' else '- 1' end, ' ')
+            from generate_series(0, 9) bit);
     end loop;
     return 1;
 end $$
@@ -41,7 +42,7 @@ def test_a_server_without_statement_counters_cannot_judge(database: Database, ad
     ],
 )
 def test_a_server_that_counts_some_statements_only_cannot_judge(
-    open_database: Callable[..., Database], admin: Enter, leases: Any, setting: str, words: str
+    open_database: Callable[..., Database], admin: Enter, setting: str, words: str
 ) -> None:
     with open_database() as database, admin(database) as connection:
         connection.execute(f"alter role {database.endpoint.observer.user} set {setting}")
@@ -50,7 +51,6 @@ def test_a_server_that_counts_some_statements_only_cannot_judge(
             again.run("select 1")
         again.close()
     assert words in caught.value.message
-    assert leases.held
 
 
 def test_a_server_that_does_not_count_the_learner_cannot_judge(database: Database, admin: Enter) -> None:

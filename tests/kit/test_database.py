@@ -404,7 +404,8 @@ def test_settings_do_not_carry_over_from_script_role_or_session(database: Databa
     ).rows
     assert dict(line.split("=", 1) for (line,) in shown) == {
         "TimeZone": "UTC", "default_transaction_read_only": "off", "enable_bitmapscan": "on",
-        "exit_on_error": "off", "enable_indexscan": "on", "enable_seqscan": "on", "jit": "off", "local_preload_libraries": "",
+        "exit_on_error": "off", "enable_indexscan": "on", "enable_seqscan": "on", "jit": "off",
+        "local_preload_libraries": "",
         "max_parallel_workers_per_gather": "0", "random_page_cost": "4", "search_path": "public",
         "statement_timeout": "10000", "work_mem": "4096",
     }  # fmt: skip

@@ -1,6 +1,6 @@
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -25,7 +25,7 @@ def memory_left(megabytes: int) -> Iterator[None]:
 
 @pytest.fixture
 def connection(shared: Database) -> Iterator[psycopg.Connection]:
-    with connect(shared.endpoint, shared.endpoint.learner, "") as opened:
+    with closing(connect(shared.endpoint, shared.endpoint.learner, "")) as opened:
         yield opened
 
 

@@ -1,3 +1,4 @@
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,22 +32,14 @@ def grade(tmp_path: Path, make_context: Callable[..., Context]) -> Callable[...,
     """Runs a grader's source with the kit's fixtures and returns what each check raised."""
 
     def run(source: str, **changes: Any) -> dict[str, Any]:
-        tests = tmp_path / "grader"
-        tests.mkdir(exist_ok=True)
-        (tests / "test_stage.py").write_text(source, encoding="utf-8")
+        # A name of its own each time: this process keeps the modules that pytest has imported.
+        tests = tmp_path / f"grader_{secrets.token_hex(8)}"
+        tests.mkdir()
+        (tests / f"test_{tests.name}.py").write_text(source, encoding="utf-8")
         (tests / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         given = Given(make_context(**changes))
-        words = [
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:terminal",
-            "-c",
-            str(tests / "pytest.ini"),
-            str(tests),
-        ]
-        pytest.main([*words, "--import-mode=importlib"], plugins=[given, fixtures])
+        words = ["-p", "no:cacheprovider", "-p", "no:terminal", "--import-mode=importlib"]
+        pytest.main([*words, "-c", str(tests / "pytest.ini"), str(tests)], plugins=[given, fixtures])
         return given.raised
 
     return run

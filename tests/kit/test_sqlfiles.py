@@ -1,5 +1,7 @@
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -139,8 +141,26 @@ def test_a_device_is_no_file() -> None:
     assert failure(SqlFiles(Path("/dev"), ("null",), 10), "null").message == "null is a device"
 
 
+@pytest.fixture
+def as_ordinary_user() -> Iterator[None]:
+    """For a test that root would pass by being root."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(own)
+
+
+def test_a_file_that_may_not_be_opened_says_why(as_ordinary_user: None) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        files = SqlFiles(Path(name), ("a.sql",), 10)
+        write(files, "a.sql", "select 1")
+        (files.folder / "a.sql").chmod(0)
+        assert failure(files, "a.sql").message == "a.sql cannot be read: Permission denied"
+
+
 def test_a_file_that_may_not_be_read_says_why() -> None:
-    # No user may read this one, not even root.
+    # Nobody can read this one at its beginning.
     caught = failure(SqlFiles(Path("/proc/self"), ("mem",), 10), "mem")
     assert caught.message == "mem cannot be read: Input/output error"
 

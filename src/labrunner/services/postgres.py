@@ -109,7 +109,7 @@ def external(url: str) -> Server:
     if parts.scheme not in {"postgres", "postgresql"} or not parts.hostname or not parts.username or not port:
         raise UsageError(
             f"{url_variable}: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, found something else",
-            hint="the user it names must be a superuser, or have CREATEDB and CREATEROLE",
+            hint="the user it names must be a superuser",
         )
     return Server(
         service=name,
