@@ -19,7 +19,6 @@ TOPICS = 130
 LEFTOVERS = (
     f"labs/{SLUG}/starter/.pytest_cache/README.md",
     f"graders/{SLUG}/__pycache__/test_lookups.cpython-311.pyc",
-    f"graders/{SLUG}/stray.pyc",
     "templates/.mypy_cache/cache.json",
     "src/labrunner/kit/__pycache__/plan.cpython-311.pyc",
     "tests/test_planted.py",

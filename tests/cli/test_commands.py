@@ -215,6 +215,37 @@ def test_services_stop_ends_what_is_warm(run: Run, started: Path, own_home: dict
     assert run("services", "stop", LABRUNNER_HOME=home).stderr == "stopped 0 servers\n"
 
 
+def test_what_a_failed_check_ran_can_be_run_by_hand(run: Run, started: Path, environ: dict[str, str]) -> None:
+    (started / "total.sql").write_text(RIGHT["total.sql"])
+    done = run("grade", "--backend", "embedded", at=started)
+    command = "labrunner services shell postgres < .labrunner/replay/total-reads-few-blocks.sql"
+    assert command in done.stdout
+    words = command.partition(" < ")[0].split()[1:]
+    replay = (started / command.partition(" < ")[2]).read_text()
+    shell = subprocess.run(
+        [sys.executable, "-m", "labrunner", *words, "--backend", "embedded"],
+        cwd=started,
+        env=environ,
+        input=replay,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert shell.returncode == 0
+    assert "Seq Scan on goods" in shell.stdout
+    assert "Buffers: shared hit=" in shell.stdout
+    solve(started)
+    run("grade", "--backend", "embedded", at=started)
+    assert not (started / ".labrunner" / "replay").exists()
+
+
+def test_a_shell_needs_a_service_of_the_lab(run: Run, started: Path) -> None:
+    refused = run("services", "shell", "redis", at=started)
+    assert refused.returncode == 2
+    assert "tiny-sql has no service redis" in refused.stderr
+    assert "its services are: postgres" in refused.stderr
+
+
 def test_a_fault_of_our_own_is_said_to_be_ours(started: Path) -> None:
     code = "from labrunner.cli import learner, main; learner._root = lambda: 1 / 0; main()"
     done = subprocess.run(

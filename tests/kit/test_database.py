@@ -356,6 +356,17 @@ def test_nested_statements_count(database: Database) -> None:
     assert run.blocks >= 30
 
 
+def test_statements_that_run_while_a_query_is_planned_are_counted(database: Database) -> None:
+    database.apply(
+        script(
+            "create function answer() returns bigint immutable language plpgsql as"
+            " $$ declare n bigint; begin select count(*) into n from orders; return n; end $$"
+        )
+    )
+    run = database.run("select answer()")
+    assert (run.rows, run.statements) == ([(40_000,)], 2)
+
+
 def test_transaction_commands_of_the_learner_count_as_theirs(shared: Database) -> None:
     for text in ("rollback", "commit", "commit and chain"):
         assert shared.run(text).statements == 1

@@ -93,3 +93,37 @@ def test_a_grader_waits_for_no_lock_for_ever(
         with pytest.raises(Failure, match=r"did not finish within 0\.3 s"):
             hasty.run("select count(*) from orders")
         holder.execute("rollback")
+
+
+TAKEOVER = """
+create function take_over() returns bool immutable language plpgsql as $$
+begin
+    perform set_config('search_path', 'public, pg_catalog', false);
+    perform set_config('default_transaction_read_only', 'off', false);
+    return true;
+end $$;
+create index trap on orders (total) where take_over();
+create function sum(numeric, numeric) returns numeric language sql as 'select $1';
+create function md5(text) returns text language sql as $$ select 'nothing to see' $$;
+create function pg_get_functiondef(oid) returns text language sql as $$ select 'nothing to see' $$;
+"""
+
+
+def test_code_of_the_learners_that_runs_for_the_grader_takes_nothing_over(database: Database) -> None:
+    database.apply(script(TAKEOVER))
+    # Planning a query on the table evaluates the predicate of its index, as the one who asks.
+    assert database.observe("select count(*) from public.orders where total = 1") == [(800,)]
+    assert database.observe("select current_setting('search_path'), md5('x')") == [
+        ("pg_catalog", "9dd4e461268c8034f5c8564e155c67a6")
+    ]
+    assert not [line for line in database.objects() if "nothing to see" in line]
+    with pytest.raises(AuthoringError, match="read-only transaction"):
+        database.observe("delete from public.orders")
+
+
+def test_a_learner_cannot_end_the_graders_sessions(database: Database) -> None:
+    name = database.endpoint.observer.user
+    end_it = f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{name}'"
+    with pytest.raises(Failure, match=r"permission denied to terminate process|must be a member of the role"):
+        database.apply(script(end_it))
+    assert database.observe("select 1") == [(1,)]

@@ -151,7 +151,8 @@ def as_ordinary_user() -> Iterator[None]:
     os.seteuid(own)
 
 
-def test_a_file_that_may_not_be_opened_says_why(as_ordinary_user: None) -> None:
+@pytest.mark.usefixtures("as_ordinary_user")
+def test_a_file_that_may_not_be_opened_says_why() -> None:
     with tempfile.TemporaryDirectory() as name:
         files = SqlFiles(Path(name), ("a.sql",), 10)
         write(files, "a.sql", "select 1")

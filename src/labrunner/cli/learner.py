@@ -95,7 +95,7 @@ def grade(
 ) -> None:
     """Grade a lab's folder: which behaviours hold, what was expected, what was seen."""
     from labrunner import report
-    from labrunner.cli import files
+    from labrunner.cli import files, replays
     from labrunner.grading.run import Request, grade_submission
 
     found = workspace.find(path)
@@ -105,6 +105,7 @@ def grade(
     judged = grade_submission(request, console.progress)
     details = found.folder / ".labrunner" / "report.json"
     files.write(details, report.to_json_text(judged))
+    replays.write(found.folder, judged)
     if junit is not None:
         files.write(junit, report.to_junit(judged))
     if json:
@@ -133,6 +134,24 @@ def stop_services() -> None:
 
     count = stop_all(os.environ)
     _console().say(f"stopped {count} {'server' if count == 1 else 'servers'}")
+
+
+@services.command("shell")
+def service_shell(
+    service: Annotated[str, typer.Argument(help="The service, as the lab names it: postgres.")],
+    path: Annotated[Path, typer.Argument(help="The lab's folder, or any folder inside it.")] = Path(),
+    backend: BackendOption = Backend.AUTO,
+) -> None:
+    """Open the service's own client on a fresh copy of the lab's data, as the role your files run as."""
+    from labrunner.services import broker
+
+    lab = catalogue.find(_root(), workspace.find(path).slug)
+    if service not in {spec.name for spec in lab.services}:
+        names = ", ".join(spec.name for spec in lab.services) or "none"
+        raise UsageError(f"{lab.slug} has no service {service}", hint=f"its services are: {names}")
+    with broker(lab.services, backend.value, os.environ, _console().progress) as opened:
+        status = opened.shell(service)
+    raise typer.Exit(status)
 
 
 def _root() -> Path:

@@ -17,6 +17,7 @@ from labrunner.kit.failures import (
 from labrunner.kit.marks import check
 from labrunner.kit.plan import Node, Plan, growth
 from labrunner.kit.postgres import Postgres
+from labrunner.kit.replay import replay
 from labrunner.kit.schema import Index
 from labrunner.kit.sqlfiles import Script, SqlFiles
 from labrunner.kit.statements import Statement
@@ -40,4 +41,5 @@ __all__ = [
     "fail",
     "growth",
     "not_judged",
+    "replay",
 ]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final, Self
@@ -144,10 +144,12 @@ class Database:
     def observe(self, query: str, *params: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query run as the observer's role, read only, with search_path=pg_catalog.
 
-        A query should name tables only: views and functions of the learner's would run with the observer's
-        rights. Raises Failure if what it names is gone or closed, AuthoringError for other errors in it.
+        Raises Failure if what it names is gone or closed, AuthoringError for other errors in it.
         """
-        return self._observer.rows(query, *params)
+        # Reading a learner's table may run the learner's code, from an index's predicate to a cast, as the one
+        # who reads. So it happens in a session of its own, and the kit's own reads system catalogues alone.
+        with closing(Observer(self.endpoint, self._limits.statement_s)) as fresh:
+            return fresh.rows(query, *params)
 
     def indexes(self) -> tuple[schema.Index, ...]:
         """Return every index outside the system's schemas, ordered by table and name."""

@@ -15,6 +15,9 @@ _GAP = 3
 _LINES = 20
 _HANG = 2
 
+# Where `grade` leaves what a failed check ran.
+_REPLAY = "labrunner services shell postgres < .labrunner/replay/{}.sql"
+
 _EMPTY: tuple[Json, ...] = (None, "", [], {})
 
 
@@ -36,6 +39,8 @@ def findings(check: CheckResult, room: int) -> Comparison:
             lines += [Line("", part) for part in wrap(f"{label}:", room)]
         lines += [Line("" if own_line or index else label, text) for index, text in enumerate(shown)]
     command = check.evidence.get("yourself")
+    if not command and check.evidence.get("replay"):
+        command = _REPLAY.format(check.id)
     if command:
         # Never wrapped: it is there to be copied.
         typed = _text(command).split("\n")
@@ -49,6 +54,7 @@ def _evidence(check: CheckResult) -> Iterator[tuple[str, Json]]:
     """The labels and values of the evidence, the plans first; not the command to type, nor what is empty."""
     evidence = {key.replace("_", " "): value for key, value in check.evidence.items() if value not in _EMPTY}
     evidence.pop("yourself", None)
+    evidence.pop("replay", None)
     if "plan before" in evidence and "plan" in evidence:
         yield "plan before", evidence.pop("plan before")
         yield "plan now", evidence.pop("plan")

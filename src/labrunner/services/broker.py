@@ -8,7 +8,7 @@ from typing import Literal
 
 from labrunner.errors import AuthoringError, MachineError
 from labrunner.model import Endpoint, Parameter, ServiceSpec, ServiceUse
-from labrunner.services import client, orphans, registry
+from labrunner.services import client, orphans, processes, registry
 from labrunner.services.client import KeeperClient
 from labrunner.services.engine import EngineAbsence, find_engine, has_image
 from labrunner.services.keeping import keeping
@@ -68,6 +68,12 @@ class Broker:
         keeper = self._leases.pop(lease, None)
         if keeper is not None:
             keeper.give_back(lease)
+
+    def shell(self, service: str) -> int:
+        """Run the service's own client on a fresh lease, as the learner, until it ends; its exit status."""
+        endpoint = self.lease(service, {})
+        shell = registry.service(service).shell(endpoint, self._environ)
+        return processes.attached(shell.argv, shell.environ)
 
     def close(self) -> None:
         """Give everything back."""

