@@ -22,11 +22,12 @@ def main(word: str) -> None:
         HOOK.unlink(missing_ok=True)
         MARKER.unlink(missing_ok=True)
         return
-    HOOK.write_text(
-        f"import os; os.path.exists({str(MARKER)!r}) and os.environ.update("
-        f"COVERAGE_PROCESS_START={str(ROOT / 'pyproject.toml')!r}, COVERAGE_FILE={str(ROOT / '.coverage')!r})\n",
-        encoding="utf-8",
-    )
+    settings = {
+        "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
+        "COVERAGE_FILE": str(ROOT / ".coverage"),
+    }
+    line = f"import os; os.path.exists({str(MARKER)!r}) and os.environ.update({settings!r})\n"
+    HOOK.write_text(line, encoding="utf-8")
     MARKER.touch()
 
 

@@ -1,3 +1,4 @@
+import itertools
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -47,6 +48,8 @@ def lab_with(tmp_path: Path) -> Callable[..., Lab]:
 def grade(tmp_path: Path, home: dict[str, str]) -> Callable[..., Report]:
     """Grades a workspace of a lab with these files laid over its starter."""
 
+    numbers = itertools.count()
+
     def judged(
         lab: Lab,
         files: Mapping[str, str | bytes] = RIGHT,
@@ -57,7 +60,7 @@ def grade(tmp_path: Path, home: dict[str, str]) -> Callable[..., Report]:
         environ: dict[str, str] | None = None,
         change: Callable[[Path], object] = lambda _: None,
     ) -> Report:
-        folder = tmp_path / f"workspace-{len(list(tmp_path.iterdir()))}"
+        folder = tmp_path / f"workspace-{next(numbers)}"
         made = workspace.create(lab, folder)
         for name, content in files.items():
             data = content if isinstance(content, bytes) else content.encode()

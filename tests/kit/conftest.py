@@ -214,7 +214,7 @@ def new_leases() -> Callable[[Server], Leases]:
 
 @pytest.fixture
 def open_database(leases: Leases) -> Iterator[Callable[..., Database]]:
-    """Makes databases, given back with the test: open_database(statement_s=0.3)."""
+    """Makes databases, given back with the test: open_database(statement_s=0.5)."""
     opened: list[Database] = []
 
     def make(source: Leases = leases, *, statement_s: float = 10.0, check_s: float = 20.0) -> Database:
@@ -237,8 +237,8 @@ def database(open_database: Callable[..., Database]) -> Database:
 
 @pytest.fixture
 def hasty(open_database: Callable[..., Database]) -> Database:
-    """A fresh database, whose statements have 0.3 seconds."""
-    return open_database(statement_s=0.3)
+    """A fresh database, whose statements have half a second."""
+    return open_database(statement_s=0.5)
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,9 @@ import pytest
 
 from labrunner.errors import AuthoringError
 from labrunner.model import Fault, Json
-from labrunner.report import events
-from labrunner.report.events import DEPTH, LINE_BYTES, Begin, End, Judged, Start, Waiting, decode
+from labrunner.report import encoding
+from labrunner.report.decoding import decode
+from labrunner.report.events import DEPTH, LINE_BYTES, Begin, End, Event, Judged, Start, Waiting
 
 NONCE = "7f3a"
 
@@ -16,19 +17,19 @@ def _changed(line: bytes, **changes: object) -> bytes:
 
 
 def _check(**changes: object) -> bytes:
-    return _changed(events.check(NONCE, Judged("a", "passed", "fine")), **changes)
+    return _changed(encoding.check(NONCE, Judged("a", "passed", "fine")), **changes)
 
 
 @pytest.mark.parametrize(
     ("line", "event"),
     [
-        (events.begin(NONCE, ["a", "b"]), Begin(("a", "b"))),
-        (events.start(NONCE, "a"), Start("a")),
-        (events.waiting(NONCE, "a", "waits for b"), Waiting("a", "waits for b")),
-        (events.end(NONCE, 2), End(2)),
+        (encoding.begin(NONCE, ["a", "b"]), Begin(("a", "b"))),
+        (encoding.start(NONCE, "a"), Start("a")),
+        (encoding.waiting(NONCE, "a", "waits for b"), Waiting("a", "waits for b")),
+        (encoding.end(NONCE, 2), End(2)),
     ],
 )
-def test_an_event_is_one_line_and_is_read_as_it_was_written(line: bytes, event: events.Event) -> None:
+def test_an_event_is_one_line_and_is_read_as_it_was_written(line: bytes, event: Event) -> None:
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     assert decode(line, NONCE) == event
@@ -47,11 +48,11 @@ def test_an_event_is_one_line_and_is_read_as_it_was_written(line: bytes, event: 
     ],
 )
 def test_a_checks_outcome_is_read_as_it_was_written(judged: Judged) -> None:
-    assert decode(events.check(NONCE, judged), NONCE) == judged
+    assert decode(encoding.check(NONCE, judged), NONCE) == judged
 
 
 def test_a_check_that_names_no_evidence_is_read_with_empty_evidence() -> None:
-    assert decode(events.check(NONCE, Judged("a", "passed")), NONCE) == Judged("a", "passed", evidence={})
+    assert decode(encoding.check(NONCE, Judged("a", "passed")), NONCE) == Judged("a", "passed", evidence={})
 
 
 @pytest.mark.parametrize(
@@ -64,12 +65,12 @@ def test_a_check_that_names_no_evidence_is_read_with_empty_evidence() -> None:
         (b'"passed"', "it is no JSON object"),
         (b"{}", "its nonce is not this run's"),
         (b'{"event":"end",\n"nonce":"7f3a","reported":0}', "it is more than one line"),
-        (events.start("other", "a"), "its nonce is not this run's"),
-        (_changed(events.start(NONCE, "a"), nonce=None), "its nonce is not this run's"),
-        (_changed(events.start(NONCE, "a"), event="stop"), "'stop' is no event"),
-        (_changed(events.start(NONCE, "a"), event=["start"]), "is no event"),
-        (_changed(events.start(NONCE, "a"), check=1), "check is no text"),
-        (_changed(events.start(NONCE, "a"), extra=1), "the event start has the wrong keys: extra"),
+        (encoding.start("other", "a"), "its nonce is not this run's"),
+        (_changed(encoding.start(NONCE, "a"), nonce=None), "its nonce is not this run's"),
+        (_changed(encoding.start(NONCE, "a"), event="stop"), "'stop' is no event"),
+        (_changed(encoding.start(NONCE, "a"), event=["start"]), "is no event"),
+        (_changed(encoding.start(NONCE, "a"), check=1), "check is no text"),
+        (_changed(encoding.start(NONCE, "a"), extra=1), "the event start has the wrong keys: extra"),
         (b'{"event":"end","nonce":"7f3a"}', "the event end has the wrong keys: reported"),
         (b'{"event":"end","nonce":"7f3a","reported":0,"reported":0}', "it has a key twice"),
         (b'{"event":"end","nonce":"7f3a","reported":true}', "reported is no count"),
@@ -79,8 +80,8 @@ def test_a_check_that_names_no_evidence_is_read_with_empty_evidence() -> None:
         (b'{"event":"end","nonce":"7f3a","reported":-Infinity}', "the number -Infinity is not finite"),
         (b'{"event":"end","nonce":"7f3a","reported":1e999}', "the number 1e999 is not finite"),
         (b'{"event":"end","nonce":"7f3a","reported":' + b"9" * 5000 + b"}", "it is no plain JSON"),
-        (_changed(events.begin(NONCE, []), checks="a"), "checks is no list of ids"),
-        (_changed(events.begin(NONCE, []), checks=["a", 1]), "checks is no list of ids"),
+        (_changed(encoding.begin(NONCE, []), checks="a"), "checks is no list of ids"),
+        (_changed(encoding.begin(NONCE, []), checks=["a", 1]), "checks is no list of ids"),
         (_check(outcome="skipped"), "'skipped' is no outcome"),
         (_check(outcome=True), "outcome is no text"),
         (_check(message=None), "message is no text"),
@@ -114,7 +115,7 @@ def test_a_line_that_is_no_event_of_this_run_is_refused_and_says_why(line: bytes
 
 
 def test_a_line_over_one_megabyte_is_refused() -> None:
-    line = events.start(NONCE, "a").rstrip() + b" " * LINE_BYTES
+    line = encoding.start(NONCE, "a").rstrip() + b" " * LINE_BYTES
     with pytest.raises(AuthoringError, match=f"more than {LINE_BYTES}"):
         decode(line, NONCE)
 
@@ -130,7 +131,7 @@ def test_texts_that_are_too_long_for_a_line_are_cut_in_the_middle() -> None:
     judged = Judged(
         "a", "failed", "m" * 2_000_000, "e" * 2_000_000, "\x00" * 2_000_000, {"k" * 300: ["v" * 9]}
     )
-    line = events.check(NONCE, judged)
+    line = encoding.check(NONCE, judged)
     read = decode(line, NONCE)
     assert len(line) <= LINE_BYTES
     assert isinstance(read, Judged)
@@ -142,7 +143,9 @@ def test_texts_that_are_too_long_for_a_line_are_cut_in_the_middle() -> None:
 def test_evidence_that_stays_too_large_is_left_out_and_says_so() -> None:
     fault = Fault("lab", "f" * 2_000_000, "r")
     numbers: list[Json] = list(range(400_000))
-    read = decode(events.check(NONCE, Judged("a", "not_judged", evidence={"n": numbers}, fault=fault)), NONCE)
+    read = decode(
+        encoding.check(NONCE, Judged("a", "not_judged", evidence={"n": numbers}, fault=fault)), NONCE
+    )
     assert isinstance(read, Judged)
     assert list(read.evidence or {}) == ["left out"]
     assert "is too large for a report" in str((read.evidence or {})["left out"])
@@ -175,22 +178,22 @@ def test_evidence_that_is_no_plain_json_is_refused_with_the_check_and_the_remedy
     evidence: dict[str, Json],
 ) -> None:
     with pytest.raises(AuthoringError) as caught:
-        events.check(NONCE, Judged("email-lookup", "failed", evidence=evidence))
+        encoding.check(NONCE, Judged("email-lookup", "failed", evidence=evidence))
     assert str(caught.value).startswith("check 'email-lookup': its result cannot be reported: ")
     assert "plain JSON data" in caught.value.hint
 
 
 def test_an_outcome_without_its_fault_cannot_be_sent() -> None:
     with pytest.raises(AuthoringError, match="contradict each other"):
-        events.check(NONCE, Judged("a", "not_judged"))
+        encoding.check(NONCE, Judged("a", "not_judged"))
 
 
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: events.begin(NONCE, ["a" * 600_000, "b" * 600_000]),
-        lambda: events.start(NONCE, "a" * LINE_BYTES),
-        lambda: events.end(NONCE, -1),
+        lambda: encoding.begin(NONCE, ["a" * 600_000, "b" * 600_000]),
+        lambda: encoding.start(NONCE, "a" * LINE_BYTES),
+        lambda: encoding.end(NONCE, -1),
     ],
 )
 def test_a_line_that_the_reader_would_refuse_is_not_written(build: Callable[[], bytes]) -> None:
@@ -199,6 +202,6 @@ def test_a_line_that_the_reader_would_refuse_is_not_written(build: Callable[[], 
 
 
 def test_what_a_check_waits_for_is_cut_to_fit_a_line() -> None:
-    read = decode(events.waiting(NONCE, "a", "x" * 2_000_000), NONCE)
+    read = decode(encoding.waiting(NONCE, "a", "x" * 2_000_000), NONCE)
     assert isinstance(read, Waiting)
     assert len(read.message) == 100_000

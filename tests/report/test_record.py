@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from labrunner import report
 from labrunner.model import Check, Fault, FileRoles, Lab, Limits, Report, ServiceUse, Stage
-from labrunner.report import events
+from labrunner.report import encoding
 from labrunner.report.events import Judged
 
 NONCE = "5f1e"
@@ -67,13 +67,13 @@ def _read(lines: Sequence[bytes], fault: Fault | None = None, stages: tuple[Stag
 
 def _ran(check: str, judged: Judged | None = None) -> list[bytes]:
     return [
-        events.start(NONCE, check),
-        events.check(NONCE, judged or Judged(check, "passed", duration_s=0.1)),
+        encoding.start(NONCE, check),
+        encoding.check(NONCE, judged or Judged(check, "passed", duration_s=0.1)),
     ]
 
 
 def _waits(check: str) -> list[bytes]:
-    return [events.waiting(NONCE, check, "waits for lookups")]
+    return [encoding.waiting(NONCE, check, "waits for lookups")]
 
 
 def _failed(check: str) -> list[bytes]:
@@ -82,7 +82,7 @@ def _failed(check: str) -> list[bytes]:
 
 def _record(*parts: list[bytes], order: Sequence[str] = IDS, reported: int = 3) -> list[bytes]:
     lines = [line for part in parts for line in part]
-    return [events.begin(NONCE, order), *lines, events.end(NONCE, reported)]
+    return [encoding.begin(NONCE, order), *lines, encoding.end(NONCE, reported)]
 
 
 def _all_passed() -> list[bytes]:
@@ -298,11 +298,11 @@ BROKEN: dict[str, tuple[Callable[[], list[bytes]], str]] = {
         "2 checks have not reported",
     ),
     "after-the-end": (
-        lambda: [*_all_passed(), events.start(NONCE, "joins-1")],
+        lambda: [*_all_passed(), encoding.start(NONCE, "joins-1")],
         "line 9 of its record cannot be used: it comes after the closing record",
     ),
     "wrong-nonce": (
-        lambda: [*_all_passed()[:3], events.start("forged", "lookups-2"), *_all_passed()[3:]],
+        lambda: [*_all_passed()[:3], encoding.start("forged", "lookups-2"), *_all_passed()[3:]],
         "its nonce is not this run's",
     ),
     "garbage": (lambda: [*_all_passed()[:3], b"PASSED\n", *_all_passed()[3:]], "it is no plain JSON"),
@@ -355,7 +355,9 @@ def test_every_text_that_may_be_a_learners_is_cleaned() -> None:
     failed = Judged("lookups-1", "failed", evil, evil, evil, evidence)  # type: ignore[arg-type]
     gone = Judged("lookups-2", "not_judged", evil, fault=Fault("machine", evil, evil))
     read = _read(
-        _record(_ran("lookups-1", failed), _ran("lookups-2", gone), [events.waiting(NONCE, "joins-1", evil)])
+        _record(
+            _ran("lookups-1", failed), _ran("lookups-2", gone), [encoding.waiting(NONCE, "joins-1", evil)]
+        )
     )
     first, second, third = read.checks
     assert (first.message, first.expected, first.seen) == (shown, shown, shown)

@@ -1,3 +1,5 @@
+import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,8 +27,12 @@ def open_broker(tmp_path: Path, said: list[str]) -> Callable[..., AbstractContex
     """Opens a broker on a small shop of goods: open_broker(environ, backend, seed=…)."""
 
     def opened(environ: dict[str, str], backend: str, seed: str = SEED) -> AbstractContextManager[Broker]:
-        path = tmp_path / "seed.sql"
-        path.write_text(seed, encoding="utf-8")
+        # A folder for each content: tests open several brokers at once.
+        path = tmp_path / hashlib.sha256(seed.encode()).hexdigest()[:8] / "seed.sql"
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            path.with_name(f"seed-{threading.get_ident()}").write_text(seed, encoding="utf-8")
+            path.with_name(f"seed-{threading.get_ident()}").rename(path)
         specs = (ServiceSpec("postgres", path, {"rows": 100}),)
         return broker(specs, cast("BackendChoice", backend), environ, said.append)
 

@@ -7,9 +7,9 @@ import pytest
 from labrunner.errors import AuthoringError
 from labrunner.grading.deadline import Deadline
 from labrunner.grading.job import Job, JobCheck
-from labrunner.grading.verdict import judged_from, place
+from labrunner.grading.verdict import MEND, judged_from, place
 from labrunner.model import Fault
-from labrunner.report import events
+from labrunner.report import encoding
 from labrunner.report.events import Judged
 
 
@@ -47,7 +47,7 @@ class GradingPlugin:
     def broken(self, words: str, where: str) -> None:
         """Judge nothing in this run: the grader itself could not be loaded."""
         first = next((line.strip() for line in words.splitlines() if line.strip()), "no reason given")
-        self._broken = Fault("lab", f"{where}: the grader cannot be loaded: {first}", "mend the grader")
+        self._broken = Fault("lab", f"{where}: the grader cannot be loaded: {first}", MEND)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -56,7 +56,7 @@ class GradingPlugin:
             return
         order = {check: place for place, check in enumerate(self._checks)}
         items.sort(key=lambda item: order.get(_id(item.nodeid), len(order)))
-        self._send(events.begin(self._job.nonce, [_id(item.nodeid) for item in items]))
+        self._send(encoding.begin(self._job.nonce, [_id(item.nodeid) for item in items]))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Decide whether the check may run; if so, say that it runs now."""
@@ -66,7 +66,7 @@ class GradingPlugin:
         self._waits = self._why_waiting(check) if check and self._broken is None else "is not judged"
         self._deadline.renew()
         if self._waits is None:
-            self._send(events.start(self._job.nonce, _id(nodeid)))
+            self._send(encoding.start(self._job.nonce, _id(nodeid)))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self) -> Generator[None, object, object]:
@@ -101,7 +101,7 @@ class GradingPlugin:
         """Send the check's outcome, or what it waits for."""
         if self._waits is not None:
             if _id(nodeid) in self._checks and self._broken is None:
-                self._send(events.waiting(self._job.nonce, _id(nodeid), self._waits))
+                self._send(encoding.waiting(self._job.nonce, _id(nodeid), self._waits))
                 self._reported.append(_id(nodeid))
             return
         judged = judged_from(
@@ -118,18 +118,18 @@ class GradingPlugin:
     def finish(self) -> None:
         """Send what is still owed, and the closing event; to be called after pytest has ended."""
         if self._broken is not None and not self._reported:
-            self._send(events.begin(self._job.nonce, list(self._checks)))
+            self._send(encoding.begin(self._job.nonce, list(self._checks)))
             for check in self._checks:
-                self._send(events.start(self._job.nonce, check))
+                self._send(encoding.start(self._job.nonce, check))
                 self._report(Judged(check, "not_judged", fault=self._broken))
-        self._send(events.end(self._job.nonce, len(self._reported)))
+        self._send(encoding.end(self._job.nonce, len(self._reported)))
 
     def _report(self, judged: Judged) -> None:
         try:
-            line = events.check(self._job.nonce, judged)
+            line = encoding.check(self._job.nonce, judged)
         except AuthoringError as error:
             judged = _unjudged(judged.check, str(error))
-            line = events.check(self._job.nonce, judged)
+            line = encoding.check(self._job.nonce, judged)
         self._send(line)
         self._reported.append(judged.check)
         if judged.outcome == "passed":
@@ -148,7 +148,7 @@ class GradingPlugin:
 
 
 def _unjudged(check: str, why: str) -> Judged:
-    return Judged(check, "not_judged", fault=Fault("lab", why, "mend the grader"))
+    return Judged(check, "not_judged", fault=Fault("lab", why, MEND))
 
 
 def _id(nodeid: str) -> str:

@@ -18,7 +18,7 @@ import labrunner
 from labrunner import report
 from labrunner.grading import requests
 from labrunner.grading.job import Job, JobCheck, JobStage
-from labrunner.model import Fault, Lab, Report, Workspace
+from labrunner.model import Fault, Lab, Report, ServiceUse, Workspace
 from labrunner.sandbox import process
 from labrunner.sandbox.process import Process
 from labrunner.services import BackendChoice, Broker, broker
@@ -49,8 +49,28 @@ def grade_submission(request: Request, progress: Progress) -> Report:
     """
     begun, started = time.monotonic(), dt.datetime.now(dt.UTC)
     job = _job(request)
+    lines, uses, fault = _run(job, request, progress)
+    return report.read(
+        lines,
+        lab=request.lab,
+        stages=request.lab.stages,
+        nonce=job.nonce,
+        services=uses,
+        isolation="database role" if request.lab.interface == "sql" else "process",
+        seed=job.seed,
+        started=started.isoformat(timespec="milliseconds"),
+        duration_s=time.monotonic() - begun,
+        version=labrunner.__version__,
+        fault=fault,
+    )
+
+
+def _run(
+    job: Job, request: Request, progress: Progress
+) -> tuple[list[bytes], tuple[ServiceUse, ...], Fault | None]:
+    """Run the grader beside its services; its record, the services used, a fault if one is known."""
     with ExitStack() as stack:
-        # Files without a name: whatever ends this process, they are gone with it.
+        # A file without a name: whatever ends this process, it is gone with it.
         output = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
         ours, theirs = _descriptors(stack, job)
         grader = stack.enter_context(
@@ -70,27 +90,13 @@ def grade_submission(request: Request, progress: Progress) -> Report:
                 output=output,
             )
         )
-        _close(theirs)
+        for descriptor in theirs:
+            os.close(descriptor)
         services = stack.enter_context(
             broker(request.lab.services, request.backend, request.environ, progress)
         )
-        conversation = _Conversation(job, grader, services, ours)
-        lines, fault = conversation.run()
-        fault = fault or _early_end(grader, lines)
-        uses = services.uses
-    return report.read(
-        lines,
-        lab=request.lab,
-        stages=request.lab.stages,
-        nonce=job.nonce,
-        services=uses,
-        isolation="database role" if request.lab.interface == "sql" else "process",
-        seed=job.seed,
-        started=started.isoformat(timespec="milliseconds"),
-        duration_s=time.monotonic() - begun,
-        version=labrunner.__version__,
-        fault=fault,
-    )
+        lines, fault = _Conversation(job, grader, services, ours).run()
+        return lines, services.uses, fault or _early_end(grader, lines)
 
 
 class _Conversation:
@@ -180,11 +186,6 @@ def _descriptors(stack: ExitStack, job: Job) -> tuple[tuple[BinaryIO, socket.soc
     events = stack.enter_context(os.fdopen(receiving, "rb", buffering=0))
     stack.enter_context(ours)
     return (events, ours), (job_descriptor, sending, theirs.detach())
-
-
-def _close(descriptors: tuple[int, ...]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
 
 
 def _environ(environ: Mapping[str, str]) -> dict[str, str]:

@@ -146,8 +146,8 @@ class Database:
 
         Raises Failure if what it names is gone or closed, AuthoringError for other errors in it.
         """
-        # Reading a learner's table may run the learner's code, from an index's predicate to a cast, as the one
-        # who reads. So it happens in a session of its own, and the kit's own reads system catalogues alone.
+        # Reading a learner's table may run the learner's code, from an index's predicate to a cast, as the
+        # one who reads. So it happens in a session of its own, and the kit's own reads catalogues only.
         with closing(Observer(self.endpoint, self._limits.statement_s)) as fresh:
             return fresh.rows(query, *params)
 

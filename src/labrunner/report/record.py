@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from labrunner.errors import AuthoringError
 from labrunner.model import Check, CheckResult, Fault, Lab, Outcome, Report, ServiceUse, Stage, StageResult
-from labrunner.report import events
+from labrunner.report import decoding, events
 from labrunner.report.clean import clean, clean_object
 
 _REMEDY = "grade again; if it stays so, the lab's author must mend the grader"
@@ -87,7 +87,7 @@ class _Reading:
     def take(self, number: int, line: bytes, nonce: str) -> None:
         """Read one line; the first thing that is out of order becomes the record's defect."""
         try:
-            event = events.decode(line, nonce)
+            event = decoding.decode(line, nonce)
             if self.closed:
                 _refuse("it comes after the closing record")
             self._accept(event)
