@@ -182,3 +182,62 @@ def test_as_root_a_home_that_the_servers_account_cannot_enter_is_refused(
     ):
         shop.lease("postgres", {})
     assert "LABRUNNER_HOME" in refused.value.hint
+
+
+def test_an_image_that_cannot_be_had_is_the_machines_fault_and_auto_takes_the_embedded_server(
+    open_broker: OpenBroker, own_home: Environ, containers_backend: str, said: list[str]
+) -> None:
+    environ = {**own_home, "LABRUNNER_POSTGRES_IMAGE": "labrunner-test/no-such-image:1"}
+    with open_broker(environ, containers_backend) as shop, pytest.raises(MachineError) as refused:
+        shop.lease("postgres", {})
+    assert "the engine has no image labrunner-test/no-such-image:1 and cannot pull it" in str(refused.value)
+    assert "LABRUNNER_POSTGRES_IMAGE" in refused.value.hint
+    assert "--backend embedded" in refused.value.hint
+    with open_broker(environ, "auto") as shop:
+        assert shop.lease("postgres", {}).backend == "embedded"
+    assert any("using an embedded server instead" in line for line in said)
+    said.clear()
+    with open_broker(environ, "auto") as shop:
+        assert shop.lease("postgres", {}).backend == "embedded"
+    assert said == []
+
+
+def test_an_image_that_holds_no_server_is_said_with_what_happened(
+    open_broker: OpenBroker, own_home: Environ, containers_backend: str
+) -> None:
+    import docker
+
+    engine = docker.from_env()
+    base = os.environ.get("LABRUNNER_POSTGRES_IMAGE") or "postgres:18-alpine"
+    engine.containers.create(base, name=f"labrunner-broken-{os.getpid()}", command=["true"])
+    made = engine.containers.get(f"labrunner-broken-{os.getpid()}")
+    try:
+        made.commit(
+            "labrunner-test/broken",
+            "1",
+            changes='ENTRYPOINT ["/bin/sh", "-c", "echo no server here; exit 3"]',
+        )
+        environ = {**own_home, "LABRUNNER_POSTGRES_IMAGE": "labrunner-test/broken:1"}
+        with open_broker(environ, containers_backend) as shop, pytest.raises(MachineError) as refused:
+            shop.lease("postgres", {})
+        assert "the container of labrunner-test/broken:1 ended at its start" in str(refused.value)
+        assert "no server here" in str(refused.value)
+        assert "LABRUNNER_POSTGRES_IMAGE names an image of postgres" in refused.value.hint
+    finally:
+        made.remove()
+        engine.images.remove("labrunner-test/broken:1")
+        engine.close()
+
+
+def test_an_engine_that_breaks_is_the_machines_fault(tmp_path: Path, home: Environ) -> None:
+    # It answers a ping, and nothing else: as an engine does whose disk or whose rights are gone.
+    with engine_that(tmp_path / "e", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK") as url:
+        from labrunner.services import client
+        from labrunner.services.keeping import keeping
+        from labrunner.services.places import places
+
+        environ = {**home, "DOCKER_HOST": url}
+        kept = keeping(registry.service("postgres"), "containers", places(environ), environ)
+        with pytest.raises(MachineError, match="the container engine did not do what was asked") as refused:
+            client.connected(kept, lambda _: None)
+    assert "--backend embedded" in refused.value.hint

@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labrunner.errors import MachineError
@@ -48,12 +49,18 @@ def run(service: Service, identity: str, environ: Mapping[str, str], progress: P
         with _engine_words():
             stack.callback(_remove, identity)
             container.start()
+            try:
+                port = container.get_exposed_port(recipe.port)
+            except Exception:
+                # Testcontainers says only that it does not run; its own last words say why.
+                _refuse_ended(service, container.get_wrapped_container(), recipe)
+                raise
             server = Server(
                 service=service.name,
                 backend="containers",
                 version="",
                 host=container.get_container_host_ip(),
-                port=container.get_exposed_port(recipe.port),
+                port=port,
                 user=recipe.environment["POSTGRES_USER"],
                 password=recipe.environment["POSTGRES_PASSWORD"],
                 database="postgres",
@@ -67,33 +74,32 @@ def end_orphans(identity: str) -> int:
         return _remove(identity)
 
 
-def _answering(service: Service, server: Server, container: "Container", recipe: ContainerRecipe) -> Server:
-    def state() -> str | None:
-        version = service.probe(server)
-        if version:
-            return version
-        with _engine_words():
-            container.reload()
-        return "ended" if container.status in {"exited", "dead"} else None
+def _refuse_ended(service: Service, container: "Container", recipe: ContainerRecipe) -> None:
+    container.reload()
+    if container.status in {"exited", "dead"}:
+        raise _no_server(service, container, recipe, "ended at its start")
 
-    found = poll(state, timeout_s=_READY_S)
-    if found is None or found == "ended":
-        log = container.logs(tail=20).decode("utf-8", "replace")
-        what = "ended at its start" if found else f"did not answer within {_READY_S:g} s"
-        raise MachineError(
-            f"the container of {recipe.image} {what}; its last lines:\n{last_lines(log)}",
-            hint=f"check that {service.image_variable} names an image of {service.name}",
-        )
-    return Server(
-        service=server.service,
-        backend=server.backend,
-        version=found,
-        host=server.host,
-        port=server.port,
-        user=server.user,
-        password=server.password,
-        database=server.database,
+
+def _no_server(service: Service, container: "Container", recipe: ContainerRecipe, what: str) -> MachineError:
+    log = container.logs(tail=20).decode("utf-8", "replace")
+    return MachineError(
+        f"the container of {recipe.image} {what}; its last lines:\n{last_lines(log)}",
+        hint=f"check that {service.image_variable} names an image of {service.name}",
     )
+
+
+def _answering(service: Service, server: Server, container: "Container", recipe: ContainerRecipe) -> Server:
+    def version() -> str | None:
+        found = service.probe(server)
+        if found is None:
+            with _engine_words():
+                _refuse_ended(service, container, recipe)
+        return found
+
+    found = poll(version, timeout_s=_READY_S)
+    if found is None:
+        raise _no_server(service, container, recipe, f"did not answer within {_READY_S:g} s")
+    return replace(server, version=found)
 
 
 def _have_image(
