@@ -1,0 +1,4 @@
+SELECT id, email, name
+FROM customers
+WHERE email ILIKE $1
+ORDER BY id;

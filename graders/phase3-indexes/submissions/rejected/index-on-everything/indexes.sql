@@ -1,0 +1,14 @@
+CREATE INDEX customers_by_lower_email ON customers (lower(email));
+CREATE INDEX orders_by_time ON orders (placed_at);
+CREATE INDEX orders_by_customer ON orders (customer_id, status, placed_at DESC, id DESC) INCLUDE (total_cents);
+CREATE INDEX open_orders_by_time ON orders (placed_at, id) WHERE status = 'open';
+CREATE INDEX order_items_by_order ON order_items (order_id);
+CREATE INDEX orders_by_customer_id ON orders (customer_id);
+CREATE INDEX orders_by_status ON orders (status);
+CREATE INDEX orders_by_shipped_at ON orders (shipped_at);
+CREATE INDEX orders_by_total_cents ON orders (total_cents);
+CREATE INDEX orders_by_ship_to ON orders (ship_to);
+CREATE INDEX orders_by_note ON orders (note);
+CREATE INDEX customers_by_email ON customers (email);
+CREATE INDEX customers_by_name ON customers (name);
+CREATE INDEX order_items_by_product ON order_items (product);

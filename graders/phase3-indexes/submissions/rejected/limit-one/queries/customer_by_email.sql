@@ -1,0 +1,5 @@
+SELECT id, email, name
+FROM customers
+WHERE lower(email) = lower($1)
+ORDER BY id
+LIMIT 1;

@@ -1,0 +1,7 @@
+-- What is this customer worth? Orders and revenue of one customer by status.
+-- $1: the customer's id
+SELECT status, count(*) AS orders, sum(total_cents) AS total_cents
+FROM orders
+WHERE customer_id = $1
+GROUP BY status
+ORDER BY status;
