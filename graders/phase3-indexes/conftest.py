@@ -13,7 +13,7 @@ from labrunner.kit import Database, Postgres, SqlFiles, expect_at_most
 # The grader's own modules stand beside this file; at the end of the path they can shadow nothing.
 sys.path.append(str(Path(__file__).parent))
 
-from shop_answers import Answer, answer, costliest, expect_same, original, original_plan, plans
+from shop_answers import Answer, answer, by_hand, costliest, expect_same, original, original_plan, plans
 from shop_databases import Shop, index
 from shop_questions import QUESTIONS, Params, spaced
 from shop_samples import Sample, draw, load
@@ -102,6 +102,7 @@ def reads_few_blocks(rng: random.Random, learner: SqlFiles, shop: Shop) -> Calla
             **{
                 "plan": "\n".join(plan.tree() for plan in found),
                 "plan before": original_plan(name, shop.before, params).tree(),
+                "replay": by_hand(learner, name, shop.after, params),
             },
         )
 

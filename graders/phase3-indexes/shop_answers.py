@@ -6,7 +6,17 @@ from pathlib import Path
 
 from shop_questions import QUESTIONS, Params, Question
 
-from labrunner.kit import Database, Failure, Node, Plan, SqlFiles, Statement, expect_equal, expect_rows
+from labrunner.kit import (
+    Database,
+    Failure,
+    Node,
+    Plan,
+    SqlFiles,
+    Statement,
+    expect_equal,
+    expect_rows,
+    replay,
+)
 
 ORIGINALS = Path(__file__).parent / "originals"
 
@@ -42,14 +52,28 @@ def answer(learner: SqlFiles, name: str, database: Database, params: Params) -> 
     return Answer(columns, rows, blocks, count)
 
 
-def plans(learner: SqlFiles, name: str, database: Database, params: Params) -> list[Plan]:
-    """The plan of each statement in the learner's file, of a page's second one for the first row."""
+def asked(
+    learner: SqlFiles, name: str, database: Database, params: Params
+) -> list[tuple[Statement, Sequence[object]]]:
+    """Each statement in the learner's file with its values; a page's second one with those of the first row."""
     statements = _statements(learner, name)
-    found = [database.explain(statements[0], *params)]
+    found: list[tuple[Statement, Sequence[object]]] = [(statements[0], params)]
     if len(statements) > 1:
         rows = database.run(statements[0], *params).rows
-        found += [database.explain(statements[1], row[0]) for row in rows[:1]]
+        found += [(statements[1], row[:1]) for row in rows[:1]]
     return found
+
+
+def by_hand(learner: SqlFiles, name: str, database: Database, params: Params) -> str:
+    """The same for psql."""
+    return replay(["indexes.sql"], *asked(learner, name, database, params))
+
+
+def plans(learner: SqlFiles, name: str, database: Database, params: Params) -> list[Plan]:
+    """The plan of each statement in the learner's file, of a page's second one for the first row."""
+    return [
+        database.explain(statement, *values) for statement, values in asked(learner, name, database, params)
+    ]
 
 
 def original_plan(name: str, database: Database, params: Params) -> Plan:
