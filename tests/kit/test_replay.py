@@ -14,7 +14,9 @@ def test_a_replay_runs_the_files_and_then_each_statement_with_its_values() -> No
     )
     assert text.splitlines()[1:] == [
         "\\i indexes.sql",
+        "SET client_min_messages = error;",
         "VACUUM (ANALYZE);",
+        "RESET client_min_messages;",
         "",
         "PREPARE asked_1 AS",
         "select * from goods where name = $1 and made = $2;",
