@@ -55,7 +55,7 @@ def answer(learner: SqlFiles, name: str, database: Database, params: Params) -> 
 def asked(
     learner: SqlFiles, name: str, database: Database, params: Params
 ) -> list[tuple[Statement, Sequence[object]]]:
-    """Each statement in the learner's file with its values; a page's second one with those of the first row."""
+    """Each statement in the learner's file with its values; a page's second one with its first row's."""
     statements = _statements(learner, name)
     found: list[tuple[Statement, Sequence[object]]] = [(statements[0], params)]
     if len(statements) > 1:
