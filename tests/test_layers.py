@@ -179,7 +179,7 @@ def test_a_row_imports_only_rows_below_it() -> None:
     done = _lint_imports(ROOT, ROOT / "src")
 
     assert done.returncode == 0, done.stdout
-    assert "1 kept, 0 broken" in done.stdout
+    assert "0 broken" in done.stdout
 
 
 def test_an_import_of_a_higher_row_is_refused_with_its_place(tmp_path: Path) -> None:
@@ -285,7 +285,8 @@ def _refuse(
 
 def _layers() -> set[str]:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    (contract,) = settings["tool"]["importlinter"]["contracts"]
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (contract,) = (each for each in contracts if each["type"] == "layers")
     return {name.strip().rpartition(".")[2] for layer in contract["layers"] for name in layer.split("|")}
 
 

