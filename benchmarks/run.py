@@ -1,4 +1,4 @@
-"""`make bench`: where labrunner stands against its budgets, on this machine, now. README.md explains the rows."""
+"""`make bench`: where labrunner stands against its budgets, on this machine, now. README.md explains it."""
 
 import argparse
 import signal
@@ -48,4 +48,7 @@ def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

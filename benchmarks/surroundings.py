@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measuring import NotMeasuredError, ms_since
-
 from labrunner.services import forget
 
 # Which server is run is the caller's business; everything else of labrunner's and of Python's is ours.
 _KEPT = ("LABRUNNER_POSTGRES_IMAGE", "LABRUNNER_POSTGRES_BIN")
+# How many of its last lines a command that failed is quoted with.
+_WORDS = 5
 _OUTSIDE = ("LABRUNNER_", "PYTHON", "COVERAGE_")
 
 
@@ -48,15 +49,16 @@ class Surroundings:
         )
         spent = ms_since(begun)
         if done.returncode != 0:
-            words = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+            lines = (done.stdout + done.stderr).decode("utf-8", "replace").split("\n")
+            words = " / ".join([line.strip() for line in lines if line.strip()][-_WORDS:])
             command = " ".join([Path(argv[0]).name, *argv[1:]])
-            raise NotMeasuredError(f"{command}: status {done.returncode}: {words[-1] if words else ''}")
+            raise NotMeasuredError(f"{command} ended with status {done.returncode}: {words}")
         return spent
 
 
 @contextmanager
 def surroundings(root: Path) -> Iterator[Surroundings]:
-    """Surroundings for a whole run; at its end, also by Ctrl-C, its servers are stopped and its folders gone."""
+    """Surroundings for a whole run; when it ends, also by Ctrl-C, its servers and its folders are gone."""
     # What it is compared with was compiled when it was installed, so this is too.
     compileall.compile_dir(root / "src", quiet=2)
     clean = {k: v for k, v in os.environ.items() if k in _KEPT or not k.startswith(_OUTSIDE)}

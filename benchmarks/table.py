@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from benchmarks.measuring import Result
 
 _HEAD = ("what", "ours", "against", "it takes", "ratio", "budget", "")
+# A longer reason stands below the table.
+_SHORT = 20
 
 
 def as_text(results: Sequence[Result], rounds: int) -> str:
-    """A line about the machine, the table, and a last line that counts."""
+    """A line about the machine, the table, why a row was not measured, and a last line that counts."""
     lines = [_HEAD, *(_cells(result) for result in results)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     shown = [
         "   ".join(_aligned(*cell) for cell in zip(line, widths, range(7), strict=True)) for line in lines
     ]
     shown.insert(1, "   ".join("-" * width for width in widths))
-    return "\n".join([_where(rounds), "", *(line.rstrip() for line in shown), "", _summary(results)])
+    why = [f"{each.row.name}: {each.missing}" for each in results if len(each.missing) > _SHORT]
+    return "\n".join([_where(rounds), "", *(line.rstrip() for line in shown), "", *why, _summary(results)])
 
 
 def as_json(results: Sequence[Result], rounds: int) -> str:
@@ -46,7 +49,8 @@ def _cells(result: Result) -> tuple[str, ...]:
     row = result.row
     budget = f"{row.budget:g}"
     if result.missing:
-        return (row.what, "", row.against, "", "", budget, f"not measured: {result.missing}")
+        stands = result.missing if len(result.missing) <= _SHORT else "not measured, see below"
+        return (row.what, "", row.against, "", "", budget, stands)
     ours, theirs = statistics.median(result.ours), statistics.median(result.theirs)
     stands = "under" if result.within else "OVER"
     return (

@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 HEAVY = frozenset(
-    {"docker", "testcontainers", "psycopg", "pytest", "jinja2", "httpx", "rich", "asyncio", "requests"}
+    {
+        "docker",
+        "testcontainers",
+        "psycopg",
+        "pytest",
+        "jinja2",
+        "httpx",
+        "rich",
+        "asyncio",
+        "requests",
+        "pydantic",
+    }
 )
 
 

@@ -105,6 +105,27 @@ def test_stop_ends_the_server_and_leaves_nothing(
     works(open_broker, own_home, backend)
 
 
+def test_stop_waits_for_a_server_that_is_still_starting(
+    open_broker: OpenBroker, own_home: Environ, backend: str
+) -> None:
+    refused: list[MachineError] = []
+
+    def start() -> None:
+        try:
+            works(open_broker, own_home, backend)
+        except MachineError as error:
+            refused.append(error)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    assert poll(lambda: orphans.recorded(places(own_home)), timeout_s=30)
+    assert stop_all(own_home) == 1
+    thread.join()
+    # Whoever was waiting for it was told, or had done its work, or has started a new one.
+    stop_all(own_home)
+    assert leftovers(own_home, backend) == []
+
+
 def test_an_idle_server_ends_by_itself(open_broker: OpenBroker, own_home: Environ, backend: str) -> None:
     environ = {**own_home, "LABRUNNER_IDLE": "0.2"}
     works(open_broker, environ, backend)

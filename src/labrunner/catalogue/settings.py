@@ -17,7 +17,6 @@ from labrunner.catalogue.vocabulary import (
 )
 from labrunner.model import INTERFACES, FileRoles, Interface, Limits, Parameter, ServiceSpec
 
-FORMAT = 1
 # A parameter is read by the seed as a setting of the server, so its name must be one.
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -48,7 +47,7 @@ def name_of(slug: str) -> str:
 def read(root: Path, slug: str) -> Settings:
     """The settings of the lab in labs/SLUG; AuthoringError with file, key and remedy for anything wrong."""
     with table.read(root / "labs" / slug / "lab.toml", name_of(slug)) as lab:
-        check_format(lab)
+        table.check_format(lab)
         return Settings(
             slug=_own_slug(lab, slug),
             title=lab.text("title"),
@@ -72,17 +71,6 @@ def required(root: Path, slug: str) -> tuple[str, ...]:
         return ()
     lab = table.read(file, name_of(slug))
     return slugs(lab, "requires", default=())
-
-
-def check_format(file: Table) -> None:
-    """Refuse a file whose `format` is not the one that this version reads."""
-    found = file.whole("format")
-    if found != FORMAT:
-        raise file.wrong(
-            "format",
-            f"must be {FORMAT}, found {found}",
-            hint=f"write format = {FORMAT}, or upgrade labrunner",
-        )
 
 
 def slugs(source: Table, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:

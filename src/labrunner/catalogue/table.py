@@ -10,6 +10,9 @@ from typing import Self, TypeVar
 from labrunner.catalogue.vocabulary import did_you_mean, listed, nearest, shown
 from labrunner.errors import AuthoringError, MachineError
 
+# The format of lab.toml and roadmap.toml that this version reads.
+FORMAT = 1
+
 Word = TypeVar("Word", bound=str)
 Kind = TypeVar("Kind")
 
@@ -213,4 +216,15 @@ class Table:
             key,
             f"must be one of {listed(words)}; found {shown(value)}",
             hint=did_you_mean(value, words) or f"choose one of {listed(words)}",
+        )
+
+
+def check_format(file: Table) -> None:
+    """Refuse a file whose `format` is not the one that this version reads."""
+    found = file.whole("format")
+    if found != FORMAT:
+        raise file.wrong(
+            "format",
+            f"must be {FORMAT}, found {found}",
+            hint=f"write format = {FORMAT}, or upgrade labrunner",
         )

@@ -1,12 +1,16 @@
 """The roadmap: phases, sections and topics, and which of their labs are written."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from labrunner.catalogue import content, settings, table
+from labrunner.catalogue import content, table
 from labrunner.catalogue.table import Table
 from labrunner.catalogue.vocabulary import ROADMAP_SERVICES, SLUG_RULE, is_slug, shown
 from labrunner.errors import AuthoringError
 from labrunner.model import INTERFACES, Phase, Roadmap, Section, Topic
+
+if TYPE_CHECKING:
+    from labrunner.catalogue.settings import Settings
 
 FILE = "labs/roadmap.toml"
 _LANGUAGES = ("python", "node", "go", "java", "csharp")
@@ -23,7 +27,7 @@ def roadmap(root: Path) -> Roadmap:
     if not (root / FILE).is_file():
         return _made_of_labs(root, written)
     with table.read(root / FILE, FILE) as source:
-        settings.check_format(source)
+        table.check_format(source)
         phases = tuple(_phase(phase, written) for phase in source.tables("phase"))
     _refuse_twice([str(phase.number) for phase in phases], "the phase number")
     _refuse_twice([topic.lab for topic in topics(Roadmap(phases))], "the lab")
@@ -87,13 +91,15 @@ def _refuse_twice(names: list[str], what: str) -> None:
 
 
 def _made_of_labs(root: Path, written: tuple[str, ...]) -> Roadmap:
+    from labrunner.catalogue import settings
+
     found = tuple(_topic_of(settings.read(root, slug)) for slug in written)
     if not found:
         return Roadmap(())
     return Roadmap((Phase(0, "Labs of this catalogue", (Section("Labs", found),)),))
 
 
-def _topic_of(lab: settings.Settings) -> Topic:
+def _topic_of(lab: "Settings") -> Topic:
     return Topic(
         title=lab.topic,
         lab=lab.slug,

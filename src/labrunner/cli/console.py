@@ -6,13 +6,14 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from labrunner.errors import LabrunnerError
-from labrunner.model import Json, Lab, Phase, Report, Roadmap, Topic, Workspace
 from labrunner.report.clean import clean
 from labrunner.report.layout import Ink, count, cut_end, hung, width_of, wrap
-from labrunner.report.text import render
+
+if TYPE_CHECKING:
+    from labrunner.model import Json, Lab, Phase, Report, Roadmap, Topic, Workspace
 
 _LEAST, _USUAL, _MOST = 20, 100, 200
 
@@ -99,7 +100,7 @@ class Console:
         """Print data, on stdout, and end the line."""
         self._print(clean(text) + "\n")
 
-    def started(self, lab: Lab, workspace: Workspace, here: Path) -> None:
+    def started(self, lab: "Lab", workspace: "Workspace", here: Path) -> None:
         """Tell, on stderr, what was made, and which two commands to type next in the folder `here`."""
         folder = workspace.folder
         near = folder.relative_to(here) if folder.is_relative_to(here) else folder
@@ -111,22 +112,24 @@ class Console:
             f"  cd {shlex.quote(str(near))}\n  labrunner grade"
         )
 
-    def report(self, report: Report, details: Path | None = None) -> None:
+    def report(self, report: "Report", details: Path | None = None) -> None:
         """Show a report, on stdout. `details` is where report.json lies; named where something is cut."""
+        from labrunner.report.text import render
+
         whole = str(details) if details is not None else "what `labrunner grade --json` prints"
         self._print(render(report, width=self.width, ink=Ink(self.colour), whole=clean(whole)))
 
-    def roadmap(self, roadmap: Roadmap, phase: int | None) -> None:
+    def roadmap(self, roadmap: "Roadmap", phase: int | None) -> None:
         """Show the labs by phase and section, on stdout; of one phase only where `phase` is its number."""
         phases = [each for each in roadmap.phases if phase in {None, each.number}]
         room = _slug_room(phases)
         self._print("\n".join("\n".join(self._phase(each, room)) + "\n" for each in phases))
 
-    def json(self, data: Json) -> None:
+    def json(self, data: "Json") -> None:
         """Print one JSON document, on stdout, in ASCII."""
         self._print(json.dumps(data, indent=2, allow_nan=False) + "\n")
 
-    def _phase(self, phase: Phase, slug_room: int) -> Iterable[str]:
+    def _phase(self, phase: "Phase", slug_room: int) -> Iterable[str]:
         ink = Ink(self.colour)
         for line in wrap(f"Phase {phase.number}: {phase.title}", self.width, hang=2):
             yield ink.paint(line, "strong")
@@ -136,7 +139,7 @@ class Console:
             for topic in section.topics:
                 yield from self._topic(topic, slug_room, ink)
 
-    def _topic(self, topic: Topic, slug_room: int, ink: Ink) -> Iterable[str]:
+    def _topic(self, topic: "Topic", slug_room: int, ink: Ink) -> Iterable[str]:
         state = "ready" if topic.available else "planned"
         text = " · ".join([topic.title, *([", ".join(topic.services)] if topic.services else [])])
         slug = ink.paint(topic.lab, "good" if topic.available else "quiet")
@@ -157,7 +160,7 @@ class Console:
         self._progress.text = ""
 
 
-def _slug_room(phases: Iterable[Phase]) -> int:
+def _slug_room(phases: Iterable["Phase"]) -> int:
     slugs = (topic.lab for phase in phases for section in phase.sections for topic in section.topics)
     return max((width_of(slug) for slug in slugs), default=0) + 2
 

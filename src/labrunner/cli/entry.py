@@ -1,14 +1,16 @@
 """The way in, and the one place where errors become exit statuses."""
 
+import contextlib
 import os
 import signal
 import sys
-import traceback
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from labrunner.cli.console import Console
 from labrunner.errors import LabrunnerError
+
+if TYPE_CHECKING:
+    from labrunner.cli.console import Console
 
 _TERMINATED = 128 + signal.SIGTERM
 _BUG = 70
@@ -24,21 +26,37 @@ def main() -> NoReturn:
         app(prog_name="labrunner")
     except LabrunnerError as error:
         _console().error(error)
-        sys.exit(error.exit_status)
+        _leave(error.exit_status)
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else 0)
     except Exception as error:  # noqa: BLE001 - whatever else arrives here is our own fault, and said so
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119 - a name to print
-        _console().error(
-            LabrunnerError(
-                f"labrunner met a fault of its own: {type(error).__name__}: {error} ({place})",
-                hint="your files are untouched; please report it with this line and the output of --version",
-            )
-        )
-        sys.exit(_BUG)
-    sys.exit(0)
+        _console().error(_own_fault(error))
+        _leave(_BUG)
+    _leave(0)
 
 
-def _console() -> Console:
+def _own_fault(error: Exception) -> LabrunnerError:
+    import traceback
+
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119 - a name to print
+    return LabrunnerError(
+        f"labrunner met a fault of its own: {type(error).__name__}: {error} ({place})",
+        hint="your files are untouched; please report it with this line and the output of --version",
+    )
+
+
+def _leave(status: int) -> NoReturn:
+    """Exit without taking the interpreter down piece by piece: every `with` block has ended by now."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def _console() -> "Console":
+    from labrunner.cli.console import Console
+
     return Console.of(os.environ, sys.stdout, sys.stderr)
 
 

@@ -5,14 +5,14 @@ import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import labrunner
-from labrunner import catalogue, workspace
-from labrunner.cli.console import Console
-from labrunner.errors import UsageError
+
+if TYPE_CHECKING:
+    from labrunner.cli.console import Console
 
 app = typer.Typer(
     help="Hands-on backend labs: start one, edit it, and have it graded against real servers.",
@@ -58,6 +58,9 @@ def list_labs(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Show the roadmap: every phase, its topics, and the lab of each."""
+    from labrunner import catalogue
+    from labrunner.errors import UsageError
+
     roadmap = catalogue.roadmap(_root())
     shown = [each for each in roadmap.phases if phase in {None, each.number}]
     if not shown:
@@ -75,6 +78,8 @@ def start(
     to: Annotated[Path | None, typer.Option(help="The folder to make; ./SLUG when left out.")] = None,
 ) -> None:
     """Make a folder with a lab's files, ready to be edited."""
+    from labrunner import catalogue, workspace
+
     lab = catalogue.find(_root(), slug)
     made = workspace.create(lab, to or Path(slug))
     _console().started(lab, made, Path.cwd())
@@ -94,7 +99,7 @@ def grade(
     junit: Annotated[Path | None, typer.Option(help="Write the report as JUnit XML to this file.")] = None,
 ) -> None:
     """Grade a lab's folder: which behaviours hold, what was expected, what was seen."""
-    from labrunner import report
+    from labrunner import catalogue, report, workspace
     from labrunner.cli import files, replays
     from labrunner.grading.run import Request, grade_submission
 
@@ -118,6 +123,7 @@ def grade(
 @app.command()
 def demo(backend: BackendOption = Backend.AUTO) -> None:
     """Grade a lab's untouched starter and its reference solution, and leave nothing behind."""
+    from labrunner import catalogue
     from labrunner.cli import demonstration
 
     demonstration.run(catalogue.find(_root(), demonstration.SLUG), backend.value, os.environ, _console())
@@ -143,6 +149,8 @@ def service_shell(
     backend: BackendOption = Backend.AUTO,
 ) -> None:
     """Open the service's own client on a fresh copy of the lab's data, as the role your files run as."""
+    from labrunner import catalogue, workspace
+    from labrunner.errors import UsageError
     from labrunner.services import broker
 
     lab = catalogue.find(_root(), workspace.find(path).slug)
@@ -155,8 +163,12 @@ def service_shell(
 
 
 def _root() -> Path:
+    from labrunner import catalogue
+
     return catalogue.root(os.environ.get("LABRUNNER_CATALOGUE"))
 
 
-def _console() -> Console:
+def _console() -> "Console":
+    from labrunner.cli.console import Console
+
     return Console.of(os.environ, sys.stdout, sys.stderr)

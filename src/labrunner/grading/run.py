@@ -78,7 +78,6 @@ def _run(
                 [
                     sys.executable,
                     "-I",
-                    "-B",
                     "-X",
                     "utf8",
                     "-m",

@@ -38,7 +38,9 @@ _OFF = (
     "stepwise",
     "terminal",
     "terminalprogress",
+    "threadexception",
     "unittest",
+    "unraisableexception",
 )
 
 
@@ -58,6 +60,8 @@ def main() -> int:
             sink.flush()
 
         plugin = GradingPlugin(job, deadline, send)
+        # Our own bytecode is kept, to be compiled once; a grader's folder stays as its author left it.
+        sys.dont_write_bytecode = True
         # A grader may have modules of its own beside its tests; the standard library's names come first.
         sys.path.append(str(job.grader))
         with contextlib.redirect_stderr(io.StringIO()) as said:
@@ -118,4 +122,7 @@ def _close_to_others() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stderr.flush()
+    # Everything has been sent and closed; taking the interpreter down piece by piece would only take time.
+    os._exit(status)

@@ -82,12 +82,17 @@ def running(keeping: Keeping) -> bool:
 
 
 def stop(keeping: Keeping) -> bool:
-    """End a keeper and its server, waiting until both are gone; False when none was running."""
-    client = _client(keeping)
-    if client is None:
+    """End a keeper and its server, waiting until both are gone; False when none was running.
+
+    One that is still starting is waited for: its server is to be ended as well.
+    """
+    if not running(keeping):
         return False
-    with contextlib.closing(client):
-        client.stop()
+    client = poll(lambda: _client(keeping) or not running(keeping), timeout_s=_ENDING_S)
+    if isinstance(client, KeeperClient):
+        # It may be on its way out already, and then has no answer.
+        with contextlib.closing(client), contextlib.suppress(MachineError):
+            client.stop()
     return bool(poll(lambda: not running(keeping), timeout_s=_ENDING_S))
 
 
@@ -132,7 +137,9 @@ def _started(keeping: Keeping, progress: Progress) -> KeeperClient:
         # A keeper on its way out takes no clients; its server must be gone before the next one starts.
         if running(keeping):
             poll(lambda: not running(keeping), timeout_s=_ENDING_S)
-        with contextlib.closing(processes.launch("labrunner.services.keeper", keeping.to_json())) as lines:
+        with contextlib.closing(
+            processes.launch("labrunner.services.keeper", keeping.to_json(), keeping.folder / "keeper.log")
+        ) as lines:
             for line in lines:
                 said = json.loads(line)
                 if "error" in said:
@@ -142,9 +149,11 @@ def _started(keeping: Keeping, progress: Progress) -> KeeperClient:
                 progress(said["progress"])
         client = _client(keeping)
     if client is None:
+        log = keeping.folder / "keeper.log"
+        words = processes.last_lines(log.read_text(encoding="utf-8", errors="replace"))
         raise MachineError(
-            f"the keeper of {keeping.folder.name} ended before it was ready",
-            hint=f"its server's last words are in {keeping.folder / 'server.log'}",
+            f"the keeper of {keeping.folder.name} ended before it was ready; its last lines:\n{words}",
+            hint="run the command again; if it stays so, please report it with these lines",
         )
     return client
 

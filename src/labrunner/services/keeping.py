@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-import uuid
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,5 +137,5 @@ def _home_id(home: Path) -> str:
     except FileExistsError:
         return path.read_text(encoding="ascii").strip() or "unnamed"
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(uuid.uuid4().hex)
+        file.write(secrets.token_hex(16))
     return path.read_text(encoding="ascii")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from labrunner.errors import MachineError, UsageError
 from labrunner.model import Endpoint
-from labrunner.services import postgres_leases
+from labrunner.services import postgres_admin, postgres_leases
 from labrunner.services.processes import run
 from labrunner.services.server import ContainerRecipe, Leases, LocalRecipe, Server, Shell
 
@@ -130,7 +130,7 @@ def probe(server: Server) -> str | None:
     """The version of a server that answers a query, else None."""
     import psycopg
 
-    with contextlib.suppress(psycopg.OperationalError), postgres_leases.connect(server) as connection:
+    with contextlib.suppress(psycopg.OperationalError), postgres_admin.connect(server) as connection:
         row = connection.execute("select current_setting('server_version')").fetchone()
         return re.split(r"[\s(]", str(row[0]))[0] if row else None
     return None
@@ -146,7 +146,7 @@ def prepare(server: Server) -> None:
             f"the {name} server ({server.backend}) is version {server.version}; expected {_OLDEST} or newer",
             hint=f"use another server, or set {image_variable} to an image of Postgres {_OLDEST} or newer",
         )
-    postgres_leases.prepare(server)
+    postgres_admin.prepare(server)
 
 
 def leases(server: Server) -> Leases:

@@ -130,20 +130,24 @@ def attached(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             signal.signal(signal.SIGINT, before)
 
 
-def launch(module: str, document: str) -> Generator[str, None, None]:
+def launch(module: str, document: str, log: Path) -> Generator[str, None, None]:
     """Start `python -m MODULE` with `document` on its standard input, and yield the lines that it prints.
 
     The module goes on by itself: it leaves this process's session and forks, so nothing here waits for it.
+    What it says on standard error goes to `log`.
     """
-    with subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
-        [sys.executable, "-I", "-X", "utf8", "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-        cwd="/",
-        start_new_session=True,
-    ) as process:
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+            [sys.executable, "-I", "-X", "utf8", "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+            cwd="/",
+            start_new_session=True,
+        ) as process,
+    ):
         if process.stdin is None or process.stdout is None:  # pragma: no cover - PIPE was asked for
             return
         with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
