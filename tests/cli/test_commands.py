@@ -240,6 +240,37 @@ def test_what_a_failed_check_ran_can_be_run_by_hand(run: Run, started: Path, env
     assert not (started / ".labrunner" / "replay").exists()
 
 
+@pytest.mark.parametrize("kind", ["tar", "gztar", "zip"])
+def test_an_archive_of_a_lab_is_graded_like_its_folder(
+    run: Run, started: Path, tmp_path: Path, kind: str
+) -> None:
+    archive = shutil.make_archive(str(tmp_path / "handed-in"), kind, tmp_path, "tiny-sql")
+    wrong = run("grade", archive, "--backend", "embedded")
+    assert wrong.returncode == 1
+    assert "FAILED   The total counts the goods at or above any price." in wrong.stdout
+    assert ".labrunner/replay" not in wrong.stdout
+    solve(started)
+    archive = shutil.make_archive(str(tmp_path / "handed-in"), kind, tmp_path, "tiny-sql")
+    right = run("grade", archive, "--backend", "embedded", "--json")
+    assert json.loads(right.stdout)["outcome"] == "passed"
+    assert not (started / ".labrunner" / "report.json").exists()
+
+
+def test_an_archive_that_is_no_lab_or_hostile_is_refused_with_status_2(
+    run: Run, started: Path, tmp_path: Path
+) -> None:
+    archive = shutil.make_archive(str(tmp_path / "stages"), "zip", started / "stages")
+    done = run("grade", archive)
+    assert done.returncode == 2
+    assert "stages: expected an archive of a lab's folder" in done.stderr
+    (started / "total.sql").unlink()
+    (started / "total.sql").symlink_to("/etc/passwd")
+    done = run("grade", shutil.make_archive(str(tmp_path / "link"), "tar", tmp_path, "tiny-sql"))
+    assert done.returncode == 2
+    assert "'tiny-sql/total.sql' is a link" in " ".join(done.stderr.split())
+    assert done.stdout == ""
+
+
 def test_a_shell_needs_a_service_of_the_lab(run: Run, started: Path) -> None:
     refused = run("services", "shell", "redis", at=started)
     assert refused.returncode == 2

@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,7 +13,7 @@ from labrunner.report.clean import clean
 from labrunner.report.layout import Ink, count, cut_end, hung, width_of, wrap
 
 if TYPE_CHECKING:
-    from labrunner.model import Json, Lab, Phase, Report, Roadmap, Topic, Workspace
+    from labrunner.model import CheckResult, Json, Lab, Phase, Report, Roadmap, Topic, Workspace
 
 _LEAST, _USUAL, _MOST = 20, 100, 200
 
@@ -116,6 +116,9 @@ class Console:
         """Show a report, on stdout. `details` is where report.json lies; named where something is cut."""
         from labrunner.report.text import render
 
+        if details is None:
+            # Then no file was left to be run by hand either.
+            report = _without_replays(report)
         whole = str(details) if details is not None else "what `labrunner grade --json` prints"
         self._print(render(report, width=self.width, ink=Ink(self.colour), whole=clean(whole)))
 
@@ -158,6 +161,13 @@ class Console:
         if self.live and self._progress.text:
             _write(self.stderr, "\r\x1b[K")
         self._progress.text = ""
+
+
+def _without_replays(report: "Report") -> "Report":
+    def plain(check: "CheckResult") -> "CheckResult":
+        return replace(check, evidence={key: each for key, each in check.evidence.items() if key != "replay"})
+
+    return replace(report, checks=tuple(map(plain, report.checks)))
 
 
 def _slug_room(phases: Iterable["Phase"]) -> int:

@@ -87,7 +87,9 @@ def start(
 
 @app.command()
 def grade(
-    path: Annotated[Path, typer.Argument(help="The lab's folder, or any folder inside it.")] = Path(),
+    path: Annotated[
+        Path, typer.Argument(help="The lab's folder, any folder inside it, or a tar or zip of it.")
+    ] = Path(),
     backend: BackendOption = Backend.AUTO,
     every_stage: Annotated[
         bool, typer.Option("--all", help="Grade every stage, also after one that fails.")
@@ -99,18 +101,18 @@ def grade(
     junit: Annotated[Path | None, typer.Option(help="Write the report as JUnit XML to this file.")] = None,
 ) -> None:
     """Grade a lab's folder: which behaviours hold, what was expected, what was seen."""
-    from labrunner import catalogue, report, workspace
-    from labrunner.cli import files, replays
+    from labrunner import catalogue, report
+    from labrunner.cli import files, replays, submissions
     from labrunner.grading.run import Request, grade_submission
 
-    found = workspace.find(path)
-    lab = catalogue.find(_root(), found.slug)
-    request = Request(lab, found, backend.value, every_stage=every_stage, seed=seed, environ=os.environ)
     console = _console()
-    judged = grade_submission(request, console.progress)
-    details = found.folder / ".labrunner" / "report.json"
-    files.write(details, report.to_json_text(judged))
-    replays.write(found.folder, judged)
+    with submissions.opened(path) as (found, details):
+        lab = catalogue.find(_root(), found.slug)
+        request = Request(lab, found, backend.value, every_stage=every_stage, seed=seed, environ=os.environ)
+        judged = grade_submission(request, console.progress)
+        if details is not None:
+            files.write(details, report.to_json_text(judged))
+            replays.write(found.folder, judged)
     if junit is not None:
         files.write(junit, report.to_junit(judged))
     if json:
