@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from labrunner.environment import interpreter, reasons, requirements
+from labrunner.environment import programs, reasons, requirements
 from labrunner.environment.commands import run
 from labrunner.environment.sources import Locked, Source
 from labrunner.errors import MachineError
@@ -86,7 +86,7 @@ def _check_python(source: Source, requires: str, environ: Mapping[str, str]) -> 
         folder = Path(scratch)
         _write_project(folder, "project", requires)
         done = run(
-            [interpreter.uv(), "lock", *_OFFLINE, "--python", interpreter.base()],
+            [programs.uv(), "lock", *_OFFLINE, "--python", programs.base()],
             folder=folder,
             environ=environ,
         )
@@ -112,13 +112,13 @@ def _exported(source: Source, name: str, lock: str, environ: Mapping[str, str]) 
         words = ["--frozen", "--no-emit-project", "--no-default-groups", "--no-header", "--no-annotate"]
         done = run(
             [
-                interpreter.uv(),
+                programs.uv(),
                 "export",
                 *_OFFLINE,
                 *words,
                 "--quiet",
                 "--python",
-                interpreter.base(),
+                programs.base(),
                 "--output-file",
                 str(out),
             ],

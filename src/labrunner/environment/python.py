@@ -11,11 +11,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from labrunner.environment import interpreter, pyproject
+from labrunner.environment import programs
 from labrunner.environment.parts import Environment, Progress
 from labrunner.environment.sources import Source, read
 from labrunner.environment.store import Store, digest
-from labrunner.environment.wheels import Installation, install
 
 _FORMAT = "python 1"
 _PROBE = "bin/python"
@@ -25,10 +24,14 @@ def ensure(source: Source, store: Store, environ: Mapping[str, str], progress: P
     """The environment of a source's locked packages, or one with none when it names no dependencies."""
     locked = read(source, "python")
     # Where the interpreter is, what it is, and for which machine: an environment fits no other.
-    machine = (_FORMAT, interpreter.base(), sys.version, sys.platform, os.uname().machine)
+    machine = (_FORMAT, programs.base(), sys.version, sys.platform, os.uname().machine)
     key = digest([*machine, locked.project, locked.lock_name, locked.lock])
     folder = store.find(key, _PROBE)
     if folder is None:
+        # A known set should not pay for what makes a new one.
+        from labrunner.environment import pyproject
+        from labrunner.environment.wheels import Installation, install
+
         lines = pyproject.locked_lines(source, locked, environ)
         wanted = Installation(lines, source, locked.lock_name or pyproject.FILE, environ)
         folder = store.make(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from labrunner.environment import interpreter, reasons
+from labrunner.environment import programs, reasons
 from labrunner.environment.commands import Done, run
 from labrunner.environment.parts import Progress
 from labrunner.environment.sources import Source
@@ -55,12 +55,12 @@ class _Task:
         one could have code run at every start.
         """
         done = self._run(
-            *(interpreter.uv(), "venv", "--quiet", "--no-project", "--no-python-downloads", "--clear"),
-            *("--relocatable", "--python", interpreter.base(), str(self.folder)),
+            *(programs.uv(), "venv", "--quiet", "--no-project", "--no-python-downloads", "--clear"),
+            *("--relocatable", "--python", programs.base(), str(self.folder)),
         )
         if done.status != 0:
             raise MachineError(
-                f"no environment can be made with {interpreter.base()}: {reasons.said('python', done)}",
+                f"no environment can be made with {programs.base()}: {reasons.said('python', done)}",
                 hint="see that this Python runs, and that labrunner's cache folder has space",
             )
 
@@ -73,7 +73,7 @@ class _Task:
         lines = self.folder / "requirements.txt"
         lines.write_text("\n".join(self.wanted.lines) + "\n", encoding="ascii")
         return self._run(
-            *(interpreter.uv(), "pip", "sync", "--require-hashes", "--only-binary", ":all:", *options),
+            *(programs.uv(), "pip", "sync", "--require-hashes", "--only-binary", ":all:", *options),
             *("--no-progress", "--no-compile-bytecode", "--link-mode", "copy", "--no-python-downloads"),
             *("--python", str(self.folder / "bin" / "python"), str(lines)),
         )
@@ -81,7 +81,7 @@ class _Task:
     def compile(self) -> None:
         """Leave nothing to be written at the first import; what cannot be compiled cannot be imported."""
         for packages in self.folder.glob("lib/python*/site-packages"):
-            self._run(interpreter.base(), "-I", "-S", "-m", "compileall", "-q", "-j", "0", str(packages))
+            self._run(programs.base(), "-I", "-S", "-m", "compileall", "-q", "-j", "0", str(packages))
 
     def failure(self, done: Done) -> LabrunnerError:
         """The error for a command that failed."""

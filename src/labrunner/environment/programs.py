@@ -1,6 +1,10 @@
-"""The Python that environments are made for, and uv, which makes them."""
+"""The programs that environments are for, and those that make them."""
 
+import os
+import shutil
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 from labrunner.errors import MachineError
 
@@ -20,3 +24,14 @@ def uv() -> str:
         raise MachineError(
             "uv is missing, which installs a lab's packages", hint="install labrunner again: uv comes with it"
         ) from None
+
+
+def of_node(name: str, environ: Mapping[str, str]) -> str:
+    """The path of node or npm; MachineError when it is not installed."""
+    found = shutil.which(name, path=environ.get("PATH", os.defpath))
+    if found is None:
+        raise MachineError(
+            f"{name} is not installed, and this lab's program is written for Node",
+            hint="install Node 20 or newer, with npm",
+        )
+    return str(Path(found).absolute())
