@@ -16,7 +16,7 @@ MODULES = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.r
 
 # Which modules alone may do what, as paths below src/labrunner.
 DOORS = {
-    "subprocess": {"sandbox/process.py", "services/processes.py"},
+    "subprocess": {"environment/commands.py", "sandbox/process.py", "services/processes.py"},
     "docker": {"services/containers.py"},
     "testcontainers": {"services/containers.py"},
     "rich": {"cli/console.py"},
@@ -259,7 +259,10 @@ def test_functions_are_short() -> None:
 def test_modules_are_short() -> None:
     sizes = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
 
-    assert {name: size for name, size in sizes.items() if size > LINES_OF_A_MODULE} == {}
+    assert {name: size for name, size in sizes.items() if size > LINES_OF_A_MODULE} == {
+        # It is sent to the learner's program as one file, which must need nothing beside it.
+        "kit/functions/child.py": sizes["kit/functions/child.py"]
+    }
 
 
 def test_modules_are_nouns_that_say_something() -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from labrunner.errors import AuthoringError
 from labrunner.kit.functions.proxies import Function, Module, Object, link_of, parts_of
@@ -135,7 +135,7 @@ def _remote(*operands: object) -> Remote:
     for operand in operands:
         owner = parts_of(operand)[0] if isinstance(operand, Function) else operand
         if isinstance(owner, Object):
-            return link_of(owner).program
+            return cast("Remote", link_of(owner).program)
     raise AuthoringError(
         "none of the operands is the learner's", hint="use Python's own operators on plain values"
     )

@@ -4,13 +4,31 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from labrunner.kit.functions.remote import Remote
+T = TypeVar("T")
+
+
+class Holder(Protocol):
+    """The program that holds the objects, as the proxies of these objects use it."""
+
+    def call(self, call: Any, *, hold: bool = False, awaits: bool = False) -> Any: ...
+
+    def attribute(self, owner: Object, name: str) -> Any: ...
+
+    def native(self, name: str, *operands: object, hold: bool = False, awaits: bool = False) -> Any: ...
+
+    def native_of(self, kind: type[T], name: str, *operands: object, awaits: bool = False) -> T: ...
+
+    def leave(
+        self, name: str, manager: Object, error: BaseException | None, *, awaits: bool = False
+    ) -> None: ...
+
+    def let_go(self, number: int, times: int) -> None: ...
 
 
 class Link:
@@ -18,7 +36,7 @@ class Link:
 
     __slots__ = ("callables", "kind", "like", "number", "program", "times")
 
-    def __init__(self, program: Remote, number: int, kind: str, like: str) -> None:
+    def __init__(self, program: Holder, number: int, kind: str, like: str) -> None:
         self.program = program
         self.number = number
         self.kind = kind
