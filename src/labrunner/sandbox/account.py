@@ -4,6 +4,7 @@ import ctypes
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def new_account() -> int | None:
 
     None too where only root's own id exists (a container of a single user), who is nobody special outside.
     """
-    if os.getuid() != 0:
+    if os.getuid() != 0 or sys.platform != "linux":
         return None
     for first, last in _RANGES:
         if _mapped("uid", first, last) and _mapped("gid", first, last):
@@ -27,11 +28,14 @@ def new_account() -> int | None:
     return None
 
 
-def _mapped(kind: str, first: int, last: int, table: Path | None = None) -> bool:
+def _mapped(kind: str, first: int, last: int) -> bool:
     """Whether all these ids exist in this process's user namespace."""
-    lines = (table or Path(f"/proc/self/{kind}_map")).read_text(encoding="ascii").splitlines()
-    rows = [tuple(map(int, line.split())) for line in lines]
+    rows = [tuple(map(int, line.split())) for line in _table(kind).splitlines()]
     return any(row[0] <= first and last < row[0] + row[2] for row in rows)
+
+
+def _table(kind: str) -> str:
+    return Path(f"/proc/self/{kind}_map").read_text(encoding="ascii")
 
 
 def tasks_of(uid: int) -> int:

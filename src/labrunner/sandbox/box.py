@@ -53,7 +53,7 @@ class Listener:
     """A port on the program's loopback that the parent serves; made by `labrunner.sandbox.listener`.
 
     In a strict box the listening socket is made inside and handed out. Below `strict` there is one loopback
-    for all, so `server` listens already and `port` is a free one.
+    for all, so `server` listens already and `port` is a free one; the box that it is given to closes it.
     """
 
     port: int

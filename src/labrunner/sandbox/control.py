@@ -52,9 +52,9 @@ class Control:
             finally:
                 self.socket.settimeout(None)
             self._handed += handed
+            *lines, self._unread = (self._unread + chunk).split(b"\n")
             if not chunk or len(self._unread) > _LINE_BYTES:
                 return None
-            *lines, self._unread = (self._unread + chunk).split(b"\n")
             self._lines += [line.decode("utf-8", "replace") for line in lines]
         return self._lines.pop(0)
 

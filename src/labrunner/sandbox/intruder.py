@@ -69,6 +69,7 @@ class Intruder:
             (socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", self.udp)),
             (socket.AF_UNIX, socket.SOCK_STREAM, "\0" + self.abstract),
         )
+        found = ""
         for family, kind, address in tries:
             try:
                 with socket.socket(family, kind) as made:
@@ -79,8 +80,8 @@ class Intruder:
                 continue
             # A datagram is sent whether or not it arrives: whoever waits for it says so.
             if kind == socket.SOCK_STREAM:
-                return f"connected to {address!r}"
-        return ""
+                found = found or f"connected to {address!r}"
+        return found
 
     def kernel(self) -> str:
         """Make a user namespace, or use the kernel's key rings."""

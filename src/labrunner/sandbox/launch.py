@@ -66,7 +66,17 @@ def all_mounts(box: Box) -> tuple[Mount, ...]:
     found: dict[str, Mount] = {}
     for mount in (*box.mounts, *system_mounts(), *python_mounts(own_python())):
         found.setdefault(mount.at("strict"), mount)
-    return tuple(found[path] for path in sorted(found))
+    mounts = [found[path] for path in sorted(found)]
+    return tuple(mount for mount in mounts if not any(_shows(other, mount) for other in mounts))
+
+
+def _shows(outer: Mount, inner: Mount) -> bool:
+    """Whether a mount shows another one's file already, at the same path."""
+    inside, outside = Path(inner.at("strict")), Path(outer.at("strict"))
+    if outer is inner or not inside.is_relative_to(outside):
+        return False
+    name = inside.relative_to(outside)
+    return inner.host == outer.host / name and not any(name.is_relative_to(hidden) for hidden in outer.masked)
 
 
 def supervisor_words(control: int) -> list[str]:

@@ -74,11 +74,13 @@ class Program:
 
     def signal(self, number: int) -> None:
         """Send a signal to the program itself; nothing happens when it has ended."""
-        self._control.say(f"signal {number}")
+        if not self.ending:
+            self._control.say(f"signal {number}")
 
     def kill(self) -> Ending:
         """End the program and all that it started, at once."""
-        self._control.say("end")
+        if not self.ending:
+            self._control.say("end")
         ended = self.wait(_LEAVE_S)
         if ended is None:
             self._leave(0)

@@ -198,7 +198,8 @@ def _expect(control: Control, word: str, box: Box, outermost: Process) -> None:
 def _listening(control: Control, wanted: Listener) -> Iterator[socket.socket]:
     """The listening socket of a service's port: made in the box's own network where it has one."""
     if wanted.server:
-        yield wanted.server
+        with wanted.server:
+            yield wanted.server
         return
     with control.new_socket(socket.AF_INET) as made:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

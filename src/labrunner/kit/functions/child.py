@@ -31,6 +31,11 @@ FRAMES = 20
 PLAIN = frozenset((int, float, str, bytes, tuple, list, dict, set, frozenset))
 
 
+# What a class is called and what it has, whatever a class of the learner's own class makes of the question.
+NAME: Callable[[type], str] = type.__dict__["__name__"].__get__
+HAS = type.__getattribute__
+
+
 class Answer(Exception):  # noqa: N818 - it carries a reply out of the depth where it was found
     """The reply to a request that does not end in a value."""
 
@@ -78,14 +83,18 @@ def text_of(error: BaseException) -> str:
 def names_in(owner: Any) -> list[str]:
     """Return the public names that an object has: of a module those that it does not import."""
     try:
-        public = [(name, getattr(owner, name, None)) for name in dir(owner) if name[:1] != "_"]
+        names = [name for name in dir(owner) if name[:1] != "_"]
     except Exception:  # noqa: BLE001 - the learner's own __dir__
         return []
     if type(owner) is type(sys):
-        home = owner.__name__
-        public = [pair for pair in public if type(pair[1]) is not type(sys)]
-        public = [pair for pair in public if getattr(pair[1], "__module__", home) == home]
-    return [printable(name) for name, _ in public[:NAMES]]
+        imported = [name for name in names if home_of(vars(owner).get(name)) not in {None, owner.__name__}]
+        names = [name for name in names if name not in imported]
+    return [printable(name) for name in names[:NAMES]]
+
+
+def home_of(value: Any) -> Any:
+    """Return the name of the module that a module, a function or a class comes from."""
+    return value.__name__ if type(value) is type(sys) else getattr(value, "__module__", None)
 
 
 def json_words() -> tuple[Callable[[Any], str], Callable[[str], Any]]:
@@ -215,7 +224,7 @@ def record(content: Any) -> Any:
     kind = found(module, name)
     if not hasattr(kind, "__dataclass_fields__"):
         kind = type(name.rpartition(".")[2], (standard("types").SimpleNamespace,), {})
-    value = object.__new__(kind)
+    value = kind.__new__(kind)
     for field, item in zip(parts[::2], parts[1::2]):
         object.__setattr__(value, field, item)
     return value
@@ -255,7 +264,7 @@ INCOMING: dict[str, Callable[[Any], Any]] = {
     "bytes": bytes.fromhex,
     "decimal": lambda content: standard("decimal").Decimal(content),
     "datetime": moment,
-    "date": lambda content: standard("datetime").date.fromisoformat(content),
+    "date": lambda content: standard("datetime").date.fromisoformat(content),  # noqa: PLW0108 - not before it is used
     "time": lambda content: standard("datetime").time.fromisoformat(content[0]).replace(fold=content[1]),
     "timedelta": lambda content: standard("datetime").timedelta(*content),
     "uuid": lambda content: standard("uuid").UUID(content),
@@ -416,7 +425,7 @@ class Program:
         if request["awaits"]:
             return self.loop().run_until_complete(self.task(request["call"]))  # type: ignore[no-any-return]
         function, result = self.applied(request["call"])
-        if type(result).__name__ == "coroutine":
+        if NAME(type(result)) == "coroutine":
             result.close()
             unsendable("async")
         return self.value(result, request["call"], function)
@@ -473,8 +482,10 @@ class Program:
 
     async def task(self, call: Any) -> dict[str, Any]:
         function, result = self.applied(call)
-        if not hasattr(type(result), "__await__"):
-            unsendable("sync", type(result).__name__)
+        try:
+            HAS(type(result), "__await__")
+        except AttributeError:
+            unsendable("sync", NAME(type(result)))
         return self.value(await result, call, function)
 
     async def tasks(self, calls: Any) -> list[dict[str, Any]]:
@@ -497,9 +508,9 @@ class Program:
     # ── what the grader is told ─────────────────────────────────────────────────────────────────
 
     def value(self, value: Any, call: Any = None, function: Any = None) -> dict[str, Any]:
-        # What a class makes is an object to work with, even where such an object would cross as plain.
-        made = isinstance(function, type) and hasattr(function, "__dataclass_fields__")
         try:
+            # What a class makes is an object to work with, even where such an object would cross as plain.
+            made = isinstance(function, type) and hasattr(function, "__dataclass_fields__")
             return {
                 "value": self.hold(value) if made or (call and call["hold"]) else Outgoing(self.hold)(value)
             }

@@ -30,7 +30,7 @@ class Encoder:
     def __init__(self, reference: Callable[[object], Json]) -> None:
         self._reference = reference
 
-    def value(self, value: Any, depth: int = 0) -> Json:  # noqa: PLR0911 - one a kind, the common first
+    def value(self, value: Any, depth: int = 0) -> Json:
         """Return the data of a value."""
         kind = type(value)
         if value is None or kind is bool:
@@ -47,14 +47,7 @@ class Encoder:
             _refuse("a value that is nested more than 100 levels deep")
         if kind is list:
             return self.values(value, depth)
-        if kind in (tuple, set, frozenset):
-            return {kind.__name__: self.values(list(value), depth)}
-        if kind is dict:
-            return {"dict": self.values([part for pair in value.items() for part in pair], depth)}
-        plain = _PLAIN.get(kind)
-        if plain is not None:
-            return plain(value)
-        return self._named(value, kind, depth)
+        return self._tagged(value, kind, depth)
 
     def values(self, values: Sequence[object], depth: int = 0) -> list[Json]:
         """Return the data of each of the values."""
@@ -70,6 +63,14 @@ class Encoder:
         except AuthoringError:
             arguments = [str(error)]
         return {"exception": [kinds, arguments, number]}
+
+    def _tagged(self, value: Any, kind: type, depth: int) -> Json:
+        if kind in (tuple, set, frozenset):
+            return {kind.__name__: self.values(list(value), depth)}
+        if kind is dict:
+            return {"dict": self.values([part for pair in value.items() for part in pair], depth)}
+        plain = _PLAIN.get(kind)
+        return self._named(value, kind, depth) if plain is None else plain(value)
 
     def _named(self, value: Any, kind: type, depth: int) -> Json:
         if kind is Record:

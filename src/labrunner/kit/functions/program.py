@@ -136,6 +136,4 @@ def _remote(*operands: object) -> Remote:
         owner = parts_of(operand)[0] if isinstance(operand, Function) else operand
         if isinstance(owner, Object):
             return link_of(owner).program
-    raise AuthoringError(
-        "none of the operands is the learner's", hint="use Python's own operators on plain values"
-    )
+    raise AuthoringError("no operand is the learner's", hint="use Python's own operators on plain values")

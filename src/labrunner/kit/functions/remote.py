@@ -109,7 +109,7 @@ class Remote:
             for operand in operands
             if isinstance(operand, Object | Function)
         )
-        arguments = self._encoder.values(operands)
+        arguments = self._encoder.values(operands, -1)
         call: Json = {"of": [None, name], "args": arguments, "kwargs": {}, "hold": hold}
         read = partial(self._outcome, (owner, name, operands, {}))
         return self._ask({"do": "call", "awaits": awaits, "call": call}, f"{name}() of {owner!r}", read)
@@ -174,6 +174,11 @@ class Remote:
         self._awaiting = self._awaiting or awaits
         try:
             reply = self.talk.ask(request, doing)
+        except AuthoringError:
+            # If that was too large to be sent, what goes with it has yet to be told.
+            self._drops += drops
+            self._shares.untold(classes)
+            raise
         finally:
             self._awaiting = self._awaiting and not awaits
         try:
@@ -232,7 +237,7 @@ class Remote:
         owner, name, arguments, keywords = call
         return {
             "of": [self._number(owner), name],
-            "args": self._encoder.values(arguments),
+            "args": self._encoder.values(arguments, -1),
             "kwargs": {key: self._encoder.value(value) for key, value in keywords.items()},
             "hold": hold,
         }

@@ -23,9 +23,12 @@ class Shared:
     offers: ClassVar[tuple[str, ...]] = ()
     extends: object = None
 
+    def used(self, name: str) -> None:
+        """Is called before each use by the learner's code of what has this name."""
+
 
 class Counting(Shared):
-    """A key that counts in `counts` what is done to it: "__lt__", "__eq__", "__hash__" and their like.
+    """A key that counts in `counts` what the learner's code does to it, by names such as "__lt__".
 
     It orders, equals and hashes as `value` does, among its own kind; neither its text nor its hash tells the
     learner's code what the value is.
@@ -37,28 +40,26 @@ class Counting(Shared):
         self.value = value
         self._counts = counts
 
+    def used(self, name: str) -> None:
+        """Count the use."""
+        self._counts[name] += 1
+
     def __lt__(self, other: object) -> bool:
-        self._counts["__lt__"] += 1
         return self.value < other.value if isinstance(other, Counting) else NotImplemented
 
     def __le__(self, other: object) -> bool:
-        self._counts["__le__"] += 1
         return self.value <= other.value if isinstance(other, Counting) else NotImplemented
 
     def __gt__(self, other: object) -> bool:
-        self._counts["__gt__"] += 1
         return self.value > other.value if isinstance(other, Counting) else NotImplemented
 
     def __ge__(self, other: object) -> bool:
-        self._counts["__ge__"] += 1
         return self.value >= other.value if isinstance(other, Counting) else NotImplemented
 
     def __eq__(self, other: object) -> bool:
-        self._counts["__eq__"] += 1
         return self.value == other.value if isinstance(other, Counting) else NotImplemented
 
     def __hash__(self) -> int:
-        self._counts["__hash__"] += 1
         # Through a text, whose hash is keyed in this process: the hash of a number would be the number.
         return hash(str(hash(self.value)))
 
@@ -97,6 +98,10 @@ class Shares:
         descriptions, self._new_classes = self._new_classes, []
         return descriptions
 
+    def untold(self, descriptions: list[Json]) -> None:
+        """Take back descriptions that the program was not given."""
+        self._new_classes = descriptions + self._new_classes
+
     def at(self, number: int) -> object:
         """Return the object of a number. Raises MalformedError if there is none."""
         if number not in self._objects:
@@ -113,6 +118,8 @@ class Shares:
         value: Any = self.at(number)
         if name not in _offers(value):
             raise MalformedError("an object does not offer what was asked of it")
+        if isinstance(value, Shared):
+            value.used(name)
         if arguments is None:
             return getattr(value, name)
         result = getattr(value, name)(*arguments, **keywords)

@@ -64,13 +64,14 @@ class Talk:
         objects raise that is not meant for the learner's code.
         """
         self._refuse_ended(doing)
+        message = self._sealed(request, doing)
         if self.depth == 0:
             self._until = self._clock() + self._call_s
         self.depth += 1
         try:
-            tag, content = self._turn(request, doing)
+            tag, content = self._turn(*message)
             while tag == "call_back":
-                tag, content = self._turn(self._answer(content), doing)
+                tag, content = self._turn(*self._sealed(self._answer(content), doing))
         except (WireError, MalformedError) as error:
             raise self.broken(error, doing) from None
         except BaseException:
@@ -137,7 +138,8 @@ class Talk:
                 seen="more",
             )
 
-    def _turn(self, message: Mapping[str, Json], doing: str) -> tuple[str, Data]:
+    def _sealed(self, message: Mapping[str, Json], doing: str) -> tuple[str, bytes]:
+        """Return a message with a nonce of its own, after that nonce."""
         nonce = os.urandom(8).hex()
         data = written({"nonce": nonce, **message})
         if len(data) > MESSAGE_BYTES:
@@ -145,6 +147,9 @@ class Talk:
                 f"what the lab sends for {doing} takes {len(data)} bytes, more than {MESSAGE_BYTES}",
                 hint="send less at a time, or an iterator",
             )
+        return nonce, data
+
+    def _turn(self, nonce: str, data: bytes) -> tuple[str, Data]:
         reply = parsed(self._wire.ask(data, self._until))
         if reply.pop("nonce", None) != nonce:
             raise MalformedError("it does not answer what was asked")

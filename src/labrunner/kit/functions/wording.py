@@ -52,10 +52,14 @@ def mismatch(call: str, facts: Told, given: str) -> Failure:
     )
 
 
-def missing_name(owner: str, name: str, names: Sequence[str]) -> Failure:
+class MissingName(Failure, AttributeError):  # noqa: N818 (a Failure, by its name too)
+    """The learner's code lacks a name; it is an AttributeError so that `hasattr` only asks."""
+
+
+def missing_name(owner: str, name: str, names: Sequence[str]) -> MissingName:
     """Return the failure for a function or an attribute that is not there, with those that are."""
     close = get_close_matches(name, names, n=1)
-    return Failure(
+    return MissingName(
         f"{owner} has no `{name}`" + (f"; did you mean `{close[0]}`?" if close else ""),
         expected=f"`{name}` in {owner}",
         seen=", ".join(names) or "no public names",

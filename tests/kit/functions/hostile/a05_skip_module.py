@@ -1,0 +1,6 @@
+"""Skips the whole module."""
+# mypy: ignore-errors
+
+import pytest
+
+pytest.skip("not today", allow_module_level=True)
